@@ -16,7 +16,7 @@ private func cpuTime() -> UInt64 {
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-/// Keeps the compiler from leaving out what nobody uses.
+/// Keeps the compiler from removing code whose result is not used.
 @inline(never)
 private func use<Value>(_ value: Value) {}
 

@@ -85,7 +85,7 @@ final class FrameBatch {
       var item = Frame()
       item.data = UnsafePointer(bytes + index * stride)
       item.length = UInt32(frame.count)
-      // Checksums are the port's business where they are anybody's.
+      // The port completes checksums, where any are partial.
       item.flags = .checksumValid
       frames[index] = item
     }

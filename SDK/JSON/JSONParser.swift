@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Text to JSONValue. Strict RFC 8259: no comments, no trailing commas, valid
-// UTF-8, no member twice. Depth is bounded, so no input can exhaust the stack.
+// Parses text to a JSONValue. Strict RFC 8259: no comments, no trailing commas, valid UTF-8, no duplicate members. The
+// depth is bounded, so that no input exhausts the stack.
 
 public struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Bytes from the start of the text.
+  /// Offset in the text, bytes.
   public let offset: Int
   public let reason: String
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSONValue: a JSON text (RFC 8259) in memory, for plugins, network-host and supervisor. Written
-// because a network's process stays without Foundation: FoundationEssentials costs it 4 MiB and
-// 2 ms. JSONParser.swift reads, JSONWriter.swift writes; Codable types are Sources/JSONCoding's.
+// JSONValue: a JSON text (RFC 8259) in memory, for plugins, network process and supervisor. A network process does not link
+// Foundation: FoundationEssentials would cost 4 MiB and 2 ms. JSONParser.swift parses, JSONWriter.swift writes;
+// Sources/JSONCoding has Codable types.
 
-/// One JSON value. Objects keep the order of their members.
+/// A JSON value. Objects keep the order of their members.
 public enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -17,8 +17,8 @@ public enum JSONValue: Hashable, Sendable {
   case object(JSONObject)
 }
 
-/// An object's members, in order. Looking one up is linear: objects here have
-/// a dozen members. One with many is made by `init(_:)` and read by `byName`.
+/// An object's members, in order. Look-up is linear, as objects usually have a dozen members. An object with many is
+/// created by `init(_:)` and read by `byName`.
 public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   public private(set) var members: [Member] = []
 
@@ -33,7 +33,8 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     for (name, value) in elements { self[name] = value }
   }
 
-  /// Of several members with one name the last counts, in the place of the first. Linear, however many there are.
+  /// Of several members with the same name the last value is kept, in the position of the first. Linear in the number of
+  /// members.
   public init(_ members: some Sequence<(String, JSONValue)>) {
     self.members.reserveCapacity(members.underestimatedCount)
     var places = JSONNames()
@@ -46,12 +47,12 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
   }
 
-  /// The members for looking up many of them.
+  /// The members as a dictionary, for looking up many of them.
   public var byName: [String: JSONValue] {
     Dictionary(members.lazy.map { ($0.name, $0.value) }) { first, _ in first }
   }
 
-  /// nil removes.
+  /// Assigning nil removes the member.
   public subscript(_ name: String) -> JSONValue? {
     get { members.first { $0.name == name }?.value }
     set {
@@ -65,23 +66,23 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     }
   }
 
-  /// The members of both; the right one's where both have one.
+  /// The members of both; of those in both, the right one's.
   public static func + (left: JSONObject, right: JSONObject) -> JSONObject {
     JSONObject((left.members + right.members).lazy.map { ($0.name, $0.value) })
   }
 
-  /// Appends without a look for a member of that name.
+  /// Appends without checking for a member of that name.
   public mutating func append(_ name: String, _ value: JSONValue) {
     members.append(Member(name: name, value: value))
   }
 }
 
-/// Where names of an object are: a look through a few of them, and in a dictionary once they are many.
+/// Positions of an object's names: found by a linear search among a few, and in a dictionary among many.
 struct JSONNames {
   private var places: [String: Int] = [:]
   private static let few = 16
 
-  /// The place of a member of that name; nil when it is new, and then the next to be appended.
+  /// The position of the member with that name; nil if it is new, and must then be appended next.
   mutating func add(_ name: String, among members: [JSONObject.Member]) -> Int? {
     if members.count < Self.few { return members.firstIndex { $0.name == name } }
     if places.isEmpty {
@@ -110,7 +111,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 }
 
 extension JSONValue {
-  /// A whole number of any width; one beyond 64 bits is the nearest there is.
+  /// An integer of any width, clamped to 64 bits.
   public init(_ value: some BinaryInteger) {
     self =
       Int64(exactly: value).map(JSONValue.integer)
@@ -119,7 +120,7 @@ extension JSONValue {
 
   public init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
 
-  /// A member of an object; nil for anything else.
+  /// A member of an object; nil for other values.
   public subscript(_ name: String) -> JSONValue? {
     guard case .object(let object) = self else { return nil }
     return object[name]
@@ -145,7 +146,7 @@ extension JSONValue {
     return value
   }
 
-  /// The value as an integer of any width; nil when it is none or does not fit.
+  /// The value as an integer of any width; nil if it is no integer or does not fit.
   public func integer<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) -> Value? {
     switch self {
     case .integer(let value): Value(exactly: value)

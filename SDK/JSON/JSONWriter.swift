@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSONValue to text: compact, or indented for people.
+// Writes a JSONValue as text: compact, or indented for readers.
 
 extension JSONValue {
   /// The value as compact JSON.
@@ -12,7 +12,7 @@ extension JSONValue {
 
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Indented by two spaces a level.
+  /// Indented by two spaces per level.
   public var prettyText: String {
     var output: [UInt8] = []
     write(to: &output, indentation: 0)
@@ -62,7 +62,7 @@ extension JSONValue {
     output += repeatElement(0x20, count: indentation)
   }
 
-  /// Appends a string in quotation marks, for who writes a long text piece by piece.
+  /// Appends a string in quotation marks, for writing a long text in pieces.
   public static func write(_ string: String, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
     for byte in string.utf8 {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The base of every DNS plugin written in Swift; see NetworkPlugin.swift for
-// why it is a class. Every method is called on the network's loop thread.
+// The base class of DNS plugins written in Swift; NetworkPlugin.swift explains why it is a class. All methods are called on
+// the network's loop thread.
 
 import PluginAPI
 
-/// For which network a DNS plugin answers.
+/// The configuration of a DNS plugin's instance.
 public struct DNSConfig: Sendable {
   /// Name of the network.
   public var network: String
-  /// A name that no other instance of the network has.
+  /// A name that is unique within the network.
   public var instance: String
-  /// Checked against the schema, defaults filled in.
+  /// Validated by the schema, with defaults filled in.
   public var options: Options
-  /// A folder where the plugin may keep what shall outlive its process; "": there is none.
+  /// A directory for files that outlive the process; "": there is none.
   public var stateDirectory: String
 
   public init(
@@ -26,21 +26,21 @@ public struct DNSConfig: Sendable {
   }
 }
 
-/// A question; the message is borrowed for the call.
+/// A question. The message is borrowed for the call.
 public struct DNSQuery {
   /// `LND_DNS_UDP` or `LND_DNS_TCP`, for information.
   public var transport: UInt32
   /// The whole message, 12..65535 bytes, exactly one question.
   public var message: UnsafeRawBufferPointer
-  /// Nanoseconds of `host.now`: later answers are of no use.
+  /// Nanoseconds of `host.now`: a later answer has no effect.
   public var deadline: UInt64
-  /// Of the guest that asks; 0: no guest, or not known.
+  /// The port of the guest that asks; 0: no guest, or unknown.
   public var port: lnd_port = 0
-  /// Of the station that asks; zero: not known.
+  /// The Ethernet address of the station that asks; zero: unknown.
   public var mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0, 0)
-  /// The guest's, or "".
+  /// The guest's name, or "".
   public var name = ""
-  /// Whence the question came, and where it was sent; `isNone`: not known.
+  /// The question's source and destination; `isNone`: unknown.
   public var client = Endpoint()
   public var server = Endpoint()
 
@@ -50,7 +50,7 @@ public struct DNSQuery {
     self.deadline = deadline
   }
 
-  /// - Parameter raw: zero-filled (`Tables.read`).
+  /// - Parameter raw: missing members are zero (`Tables.read`).
   init?(_ raw: lnd_dns_query) {
     guard let message = raw.message else { return nil }
     self.init(
@@ -64,7 +64,7 @@ public struct DNSQuery {
     server = Endpoint(raw.server)
   }
 
-  /// The same question as C has it; valid inside of `body`.
+  /// Calls `body` with the question as a C struct, which is valid during the call.
   func withRaw<Result>(_ body: (UnsafePointer<lnd_dns_query>) -> Result) -> Result {
     name.withCString { name in
       var query = lnd_dns_query()
@@ -83,61 +83,59 @@ public struct DNSQuery {
   }
 }
 
-/// An instance of a DNS plugin. Subclass it. Neither `init` nor `start` may
-/// fail because the machine is offline.
+/// An instance of a DNS plugin, to be subclassed. Neither `init` nor `start` may fail because the host is offline.
 open class DNSPlugin {
   /// The host; valid until `deinit` has returned.
   public final let host: HostContext
 
-  /// Makes an instance. Must not touch the network or the file system yet.
+  /// Creates an instance. Must not use the network or the file system yet.
   public required init(host: HostContext, config: DNSConfig) throws(PluginFailure) {
     self.host = host
   }
 
-  /// Opens what it needs.
+  /// Opens what the instance needs.
   open func start() throws(PluginFailure) {}
 
-  /// For what takes longer: completes `op` with `host.complete` when it is done, now or later. `start()` by itself.
+  /// For a start that takes time: completes `op` with `host.complete`, now or later. By default calls `start()`.
   open func start(_ op: lnd_op) throws(PluginFailure) {
     try start()
     host.complete(op)
   }
 
-  /// Winds down and completes `op` when quiet.
+  /// Ends all work and completes `op` when done.
   open func stop(_ op: lnd_op) { host.complete(op) }
 
-  /// Turns a question into an answer: `host.complete(op, LND_OK, message)`,
-  /// now or later, once. A failure becomes SERVFAIL.
+  /// Answers a question: `host.complete(op, LND_OK, message)`, now or later, exactly once. A failure becomes SERVFAIL.
   open func resolve(_ op: lnd_op, _ query: DNSQuery) {
     host.complete(op, LND_ERR_UNSUPPORTED)
   }
 
-  /// The answer is not wanted any more.
+  /// The answer is no longer needed.
   open func cancel(_ op: lnd_op) {}
 
-  /// Watched fds are ready: all of one turn of the loop, at most 256.
+  /// Watched descriptors are ready: all of one loop iteration, at most 256.
   open func onFDs(_ events: UnsafePointer<lnd_fd_event>, _ count: Int) {}
 
-  /// A timer fired; its handle is spent.
+  /// A timer fired; its handle is no longer valid.
   open func onTimer(_ timer: lnd_handle, user: UInt64) {}
 
   /// `wake` was called.
   open func onWake() {}
 
-  /// An operation asked of the host is complete.
+  /// An operation requested of the host is complete.
   open func onOpDone(_ op: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer) {}
 
-  /// Other options while it runs. LND_ERR_UNSUPPORTED, as by itself: only from its next start on.
+  /// The options changed. LND_ERR_UNSUPPORTED, the default: they take effect at the next start.
   open func reconfigure(_ config: DNSConfig) throws(PluginFailure) {
     throw PluginFailure(LND_ERR_UNSUPPORTED, "these options hold from the next start on")
   }
 
-  /// `LND_EVENT_*`: something the plugin may care for changed.
+  /// `LND_EVENT_*`: a change on the host that may concern the plugin.
   open func onEvent(_ event: UInt32) {}
 
-  /// Writes one JSON object: counters and state worth showing.
+  /// Writes one JSON object with counters and state for users.
   open func status(_ sink: lnd_sink) { host.write(sink, "{}") }
 
-  /// Checks rules between options that the schema cannot say.
+  /// Checks rules between options that the schema cannot express.
   open class func validate(host: HostContext, config: DNSConfig) throws(PluginFailure) {}
 }

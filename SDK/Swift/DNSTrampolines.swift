@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From C to DNSPlugin, as NetworkTrampolines.swift.
+// C functions that call a DNSPlugin, as in NetworkTrampolines.swift.
 
 import PluginAPI
 
 extension DNSPlugin {
-  /// The instance behind a `self` of C.
+  /// Calls `body` with the instance of a C `self`.
   @inline(__always)
   static func with<Result>(
     _ instance: UnsafeMutableRawPointer?, _ body: (DNSPlugin) -> Result
@@ -22,7 +22,7 @@ extension DNSPlugin {
       stateDirectory: config.stateDirectory)
   }
 
-  /// The one table of all DNS plugins of this image.
+  /// The function table of all DNS plugins in this image.
   static func makeOps() -> lnd_dns_ops {
     var ops = lnd_dns_ops()
     ops.instance = makeInstanceOps()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lnd_endpoint as Swift: an IP address with, perhaps, a port. IPv4 is ::ffff:a.b.c.d (RFC 4291 2.5.5.2).
+// lnd_endpoint in Swift: an IP address with an optional port number. IPv4 is ::ffff:a.b.c.d (RFC 4291 §2.5.5.2).
 
 import PluginAPI
 
@@ -12,17 +12,17 @@ import PluginAPI
   import Darwin
 #endif
 
-/// An IP address and a port. Trivial.
+/// An IP address and a port number. Trivial.
 public struct Endpoint: Sendable, Equatable, Hashable, CustomStringConvertible {
   /// Bytes 0 to 7 of the address, first byte highest, and bytes 8 to 15.
   public var high: UInt64
   public var low: UInt64
-  /// Of TCP or UDP; 0: none, or any.
+  /// TCP or UDP port number; 0: none, or any.
   public var port: UInt16
-  /// Of a link-local address of the host's: the index of its interface; otherwise 0.
+  /// For a link-local address of the host the index of its interface; otherwise 0.
   public var scope: UInt32
 
-  /// All zero: "::", or none.
+  /// All zero: "::", or no address.
   public init(high: UInt64 = 0, low: UInt64 = 0, port: UInt16 = 0, scope: UInt32 = 0) {
     self.high = high
     self.low = low
@@ -46,7 +46,7 @@ public struct Endpoint: Sendable, Equatable, Hashable, CustomStringConvertible {
     scope = raw.scope
   }
 
-  /// As C has it.
+  /// The C struct.
   public var raw: lnd_endpoint {
     var raw = lnd_endpoint()
     withUnsafeMutableBytes(of: &raw.address) { bytes in
@@ -58,7 +58,7 @@ public struct Endpoint: Sendable, Equatable, Hashable, CustomStringConvertible {
     return raw
   }
 
-  /// No address at all.
+  /// Whether all bytes are zero: no address.
   public var isNone: Bool { high == 0 && low == 0 && port == 0 }
   public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
 
@@ -81,7 +81,7 @@ public struct Endpoint: Sendable, Equatable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Of the address: "192.168.5.15" or "fd00::15" (RFC 5952).
+  /// The address without the port number: "192.168.5.15" or "fd00::15" (RFC 5952).
   public var address: String {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     if isV4 {

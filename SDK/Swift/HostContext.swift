@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's table as Swift. A trivial value: copying it costs nothing, and a
-// call through it is one indirect call. The table it points to is the
-// instance's own zero-filled copy (see Tables.swift), freed after `destroy`.
+// The host's function table in Swift. A trivial value: copying it costs nothing, and a call is one indirect call. It points
+// to the instance's own zero-filled copy of the table (Tables.swift), which is freed after `destroy`.
 //
-// Threads: everything is [loop] unless marked [any].
+// Threads: [loop] unless marked [any].
 
 import PluginAPI
 
-/// What the host offers an instance.
+/// The host's functions for an instance.
 public struct HostContext {
-  /// The table, for code that is written against C.
+  /// The table, for code that uses the C API.
   public let table: UnsafePointer<lnd_host>
 
   public init(table: UnsafePointer<lnd_host>) {
@@ -19,7 +18,7 @@ public struct HostContext {
 
   @inlinable var context: UnsafeMutableRawPointer? { table.pointee.ctx }
 
-  /// Severity of a log line.
+  /// Severity of a log message.
   public enum LogLevel: UInt32, Sendable {
     case trace = 0
     case debug
@@ -41,49 +40,47 @@ public struct HostContext {
   /// [any] Monotonic time in nanoseconds.
   @inlinable public var now: UInt64 { table.pointee.now_ns(context) }
 
-  /// [any] Has `onWake` called on the loop thread.
+  /// [any] Causes a call of `onWake` on the loop thread.
   @inlinable public func wake() { table.pointee.wake(context) }
 
-  /// What other threads may use: `log`, `wake` and `now`. Join the threads in
-  /// `stop` or `deinit`; the host ignores a wake that comes during `destroy`.
+  /// The functions for other threads: `log`, `wake` and `now`. Threads must be joined in `stop` or `deinit`; the host
+  /// ignores a wake during `destroy`.
   public var waker: Waker { Waker(table: table) }
 
   // MARK: fds and timers
 
-  /// Watches `fd` for `events` (`LND_FD_READ`, `LND_FD_WRITE`); 0 when the
-  /// kernel refuses. The fd stays the caller's: remove the watch, then close.
+  /// Watches `fd` for `events` (`LND_FD_READ`, `LND_FD_WRITE`); 0 if the kernel refuses. The caller still owns the
+  /// descriptor, and removes the watch before closing it.
   @inlinable public func watch(_ fd: Int32, _ events: UInt32, user: UInt64) -> lnd_handle {
     var watch: lnd_handle = 0
     _ = table.pointee.fd_add(context, fd, events, user, &watch)
     return watch
   }
 
-  /// Changes what is watched; `LND_ERR_NOT_FOUND` for a stale handle.
+  /// Changes the events of a watch; `LND_ERR_NOT_FOUND` for a stale handle.
   @inlinable @discardableResult
   public func modify(_ watch: lnd_handle, _ events: UInt32) -> lnd_status {
     table.pointee.fd_modify(context, watch, events)
   }
 
-  /// Ends a watch. Ignores a stale handle.
+  /// Ends a watch. A stale handle is ignored.
   @inlinable public func unwatch(_ watch: lnd_handle) {
     table.pointee.fd_remove(context, watch)
   }
 
-  /// Has `onTimer` called once, at `deadline` (nanoseconds of `now`) or soon
-  /// after; 0 when there are too many timers.
+  /// Causes one call of `onTimer` at `deadline` (nanoseconds of `now`) or soon after; 0 if there are too many timers.
   @inlinable public func timer(at deadline: UInt64, user: UInt64) -> lnd_handle {
     table.pointee.timer_at(context, deadline, user)
   }
 
-  /// Ignores a stale handle.
+  /// Cancels a timer. A stale handle is ignored.
   @inlinable public func cancel(timer: lnd_handle) {
     table.pointee.timer_cancel(context, timer)
   }
 
   // MARK: frames
 
-  /// Sends frames in order; returns how many were taken. After a short count
-  /// `txReady` follows.
+  /// Sends frames in order; returns the number taken. After a smaller number `txReady` follows.
   @inlinable public func send(
     _ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?, _ count: UInt32
   ) -> UInt32 {
@@ -92,7 +89,7 @@ public struct HostContext {
 
   // MARK: results
 
-  /// Says why the current callback fails; returns the status to return.
+  /// Reports the reason why the current callback fails; returns the status to return.
   @discardableResult
   public func fail(_ failure: PluginFailure) -> lnd_status {
     var text = failure.text
@@ -110,7 +107,7 @@ public struct HostContext {
     }
   }
 
-  /// Completes an operation the host asked for, exactly once.
+  /// Completes an operation requested by the host; exactly once.
   @inlinable public func complete(
     _ op: lnd_op, _ status: lnd_status = LND_OK, _ bytes: UnsafeRawBufferPointer? = nil
   ) {
@@ -119,37 +116,37 @@ public struct HostContext {
       UInt64(bytes?.count ?? 0))
   }
 
-  /// Completes an operation with a failure, whose text is the result.
+  /// Completes an operation with a failure; its text is the result.
   public func complete(_ op: lnd_op, failure: PluginFailure) {
     var text = failure.text
     text.withUTF8 { complete(op, failure.status, UnsafeRawBufferPointer($0)) }
   }
 
-  /// Appends to the sink of the current call.
+  /// Appends text to the sink of the current call.
   public func write(_ sink: lnd_sink, _ text: String) {
     var text = text
     text.withUTF8 { _ = table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count)) }
   }
 
-  /// Appends bytes, as they are.
+  /// Appends bytes to the sink of the current call.
   public func write(_ sink: lnd_sink, _ bytes: [UInt8]) {
     bytes.withUnsafeBufferPointer {
       _ = table.pointee.write(context, sink, $0.baseAddress, UInt64($0.count))
     }
   }
 
-  /// How a plugin says that it does.
+  /// The state that a plugin reports.
   public enum State: UInt32, Sendable {
     case ok = 1
-    /// Something it needs is not there yet.
+    /// Something that it needs is not available yet.
     case connecting
-    /// It works, but not in full.
+    /// It works with restrictions.
     case degraded
-    /// It cannot do its work until somebody helps.
+    /// It cannot work until a user intervenes.
     case failed
   }
 
-  /// Tells users how it goes: `network ls` shows state and text, one line, until the next report.
+  /// Reports the plugin's state: `network ls` shows it with the text, one line, until the next report.
   public func report(_ state: State, _ text: String = "") {
     var text = text
     text.withUTF8 { bytes in
@@ -161,23 +158,22 @@ public struct HostContext {
 
   // MARK: extensions
 
-  /// The host's side of an extension, zero-filled where the host is older;
-  /// nil when it does not offer it.
+  /// The host's table of an extension, zero-filled if the host's version is older; nil if the host does not have it.
   public func `extension`<Table: BitwiseCopyable>(_ id: String, as: Table.Type) -> Table? {
     guard let bytes = table.pointee.get_extension(context, id) else { return nil }
     return Tables.read(bytes, as: Table.self)
   }
 }
 
-/// [any] The three calls that every thread may make.
+/// [any] The three functions that every thread may call.
 public struct Waker: Sendable {
-  // The host promises that these three functions may be called from any thread
-  // while the instance lives, and the table is never written.
+  // The host guarantees that these functions may be called from any thread while the instance exists, and the table is
+  // never modified.
   private nonisolated(unsafe) let table: UnsafePointer<lnd_host>
 
   init(table: UnsafePointer<lnd_host>) { self.table = table }
 
-  /// Has `onWake` called on the loop thread.
+  /// Causes a call of `onWake` on the loop thread.
   public func wake() { table.pointee.wake(table.pointee.ctx) }
 
   /// Monotonic time in nanoseconds.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Extensions the host offers: to network plugins, and `HostDNSCache` to DNS plugins. All [loop].
+// Extensions of the host: for network plugins, and HostDNSCache and HostDNSNext for DNS plugins. All [loop].
 
 import PluginAPI
 
-/// limanetd.dns/1: guests' questions answered by the network's DNS plugin.
+/// limanetd.dns/1: the network's DNS plugin answers guests' questions.
 public struct HostDNS {
   private let table: lnd_host_dns
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host does not offer it.
+  /// nil if the host does not have the extension.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_DNS, as: lnd_host_dns.self), table.query != nil,
       table.cancel != nil
@@ -18,8 +18,8 @@ public struct HostDNS {
     context = host.context
   }
 
-  /// Asks; the answer comes as `onOpDone(op, LND_OK, message)`. 0 when too
-  /// many questions are under way: send no answer.
+  /// Sends a question; the answer comes as `onOpDone(op, LND_OK, message)`. Returns 0 if too many questions are in
+  /// progress: then send no answer.
   ///
   /// - Parameter transport: `LND_DNS_UDP` or `LND_DNS_TCP`.
   public func query(
@@ -28,19 +28,19 @@ public struct HostDNS {
     query(DNSQuery(transport: transport, message: message, deadline: deadline))
   }
 
-  /// The same, with who asks. Of a switched network `port` may be left 0 with `mac` given; `name` is the host's to know.
+  /// The same, with the questioner. On a switched network `port` may be 0 if `mac` is given; the host knows the name.
   public func query(_ query: DNSQuery) -> lnd_op { query.withRaw { table.query(context, $0) } }
 
-  /// Forgets the question; no `onOpDone` follows.
+  /// Cancels a question; no `onOpDone` follows.
   public func cancel(_ op: lnd_op) { table.cancel(context, op) }
 }
 
-/// limanetd.dns-cache/1: what the host keeps of a DNS plugin's answers.
+/// limanetd.dns-cache/1: the host's cache of a DNS plugin's answers.
 public struct HostDNSCache {
   private let table: lnd_host_dns_cache
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host does not offer it.
+  /// nil if the host does not have the extension.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_DNS_CACHE, as: lnd_host_dns_cache.self),
       table.flush != nil
@@ -49,19 +49,19 @@ public struct HostDNSCache {
     context = host.context
   }
 
-  /// Has all answers forgotten, those under way included.
+  /// Drops all cached answers, and does not cache those of questions in progress.
   public func flush() { table.flush(context) }
 
-  /// Before `complete` of a question: its answer is for nobody but who asked.
+  /// Before `complete` of a question: its answer is valid for the questioner only.
   public func keepPrivate(_ op: lnd_op) { _ = table.keep_private?(context, op) }
 }
 
-/// limanetd.dns-next/1: the DNS plugin behind this one.
+/// limanetd.dns-next/1: the next DNS plugin in the chain.
 public struct HostDNSNext {
   private let table: lnd_host_dns_next
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when this one is the last.
+  /// nil if this plugin is the last.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_DNS_NEXT, as: lnd_host_dns_next.self),
       table.query != nil, table.cancel != nil
@@ -70,23 +70,24 @@ public struct HostDNSNext {
     context = host.context
   }
 
-  /// Asks it; the answer comes as `onOpDone(op, LND_OK, message)`. 0 when too many questions are under way.
+  /// Sends it a question; the answer comes as `onOpDone(op, LND_OK, message)`. Returns 0 if too many questions are in
+  /// progress.
   ///
-  /// - Parameter op: of the question that it is asked for, or 0.
+  /// - Parameter op: the question that this one is for, or 0.
   public func query(for op: lnd_op, _ query: DNSQuery) -> lnd_op {
     query.withRaw { table.query(context, op, $0) }
   }
 
-  /// Forgets the question; no `onOpDone` follows.
+  /// Cancels a question; no `onOpDone` follows.
   public func cancel(_ op: lnd_op) { table.cancel(context, op) }
 }
 
-/// limanetd.names/1: names the network's DNS answers by itself.
+/// limanetd.names/1: names that the network's DNS answers itself.
 public struct HostNames {
   private let table: lnd_host_names
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host does not offer it.
+  /// nil if the host does not have the extension.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_NAMES, as: lnd_host_names.self),
       table.publish != nil, table.withdraw != nil
@@ -106,7 +107,7 @@ public struct HostNames {
     }
   }
 
-  /// Takes an address off a name, or all of them.
+  /// Removes an address from a name, or all of them.
   public func withdraw(_ name: String, _ address: String? = nil) {
     guard let address else {
       _ = table.withdraw(context, name, nil)
@@ -117,12 +118,12 @@ public struct HostNames {
   }
 }
 
-/// limanetd.guard/1: the switch keeps guests from each other's addresses.
+/// limanetd.guard/1: bindings of addresses to stations, which the switch enforces for guests.
 public struct HostGuard {
   private let table: lnd_host_guard
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host does not offer it.
+  /// nil if the host does not have the extension.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_GUARD, as: lnd_host_guard.self), table.bind != nil,
       table.unbind != nil, table.serve != nil
@@ -131,9 +132,9 @@ public struct HostGuard {
     context = host.context
   }
 
-  /// Says whose an address ("192.168.104.3") is.
+  /// Binds an address ("192.168.104.3") to a station.
   ///
-  /// - Parameter own: the plugin's own: no guest may have either of the two.
+  /// - Parameter own: they are the plugin's own: no guest may use either.
   public func bind(
     _ address: String, to mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), own: Bool = false
   ) throws(PluginFailure) {
@@ -151,15 +152,15 @@ public struct HostGuard {
     }
   }
 
-  /// The address is free again.
+  /// Removes the binding of an address.
   public func unbind(_ address: String) {
     guard var endpoint = Endpoint(address: address)?.raw else { return }
     table.unbind(context, &endpoint)
   }
 
-  /// What the plugin is for the network (`LND_GUARD_DHCP`, ...), and guests are not.
+  /// Sets which services the plugin provides (`LND_GUARD_DHCP`, ...) and guests may not.
   public func serve(_ services: UInt32) { table.serve(context, services) }
 
-  /// Whether guests are kept from being DHCP servers.
+  /// Whether guests may not be DHCP servers.
   public func serveDHCP(_ on: Bool) { serve(on ? LND_GUARD_DHCP : 0) }
 }

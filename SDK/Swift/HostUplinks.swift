@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ports that a network plugin adds to its switch, and the TAP of the host that the supervisor made
-// for it. All [loop].
+// Ports that a network plugin adds to its network, and the TAP of the host that the supervisor made for it. All [loop].
 
 import PluginAPI
 
-/// limanetd.uplink/1: ports of the plugin's own.
+/// limanetd.uplink/1: ports added by the plugin.
 public struct HostUplinks {
   private let table: lnd_host_uplink
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host does not offer it.
+  /// nil if the host does not have the extension.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_UPLINK, as: lnd_host_uplink.self), table.add != nil,
       table.remove != nil
@@ -19,13 +18,13 @@ public struct HostUplinks {
     context = host.context
   }
 
-  /// Adds a port; the host takes `fd` over, whatever comes of it.
+  /// Adds a port. The host owns `fd` afterwards, also on failure.
   ///
   /// - Parameters:
-  ///   - transport: `LND_UPLINK_TAP`, `LND_UPLINK_STREAM`, `LND_UPLINK_DGRAM`; `LND_UPLINK_PLUGIN` with the fd -1.
+  ///   - transport: `LND_UPLINK_TAP`, `LND_UPLINK_STREAM`, `LND_UPLINK_DGRAM`; `LND_UPLINK_PLUGIN` with fd -1.
   ///   - flags: `LND_UPLINK_VNET_HDR`, `LND_UPLINK_DIRECT`.
-  ///   - mtu: bytes of IP packet; 0 when not known.
-  ///   - offloads: of `LND_UPLINK_PLUGIN`: what `rx` of the port may bring (`LND_OFFLOAD_*`).
+  ///   - mtu: maximum IP packet, bytes; 0 if unknown.
+  ///   - offloads: of `LND_UPLINK_PLUGIN`: offloads of frames that `rx` of the port may have (`LND_OFFLOAD_*`).
   public func add(
     transport: UInt32, fd: Int32, flags: UInt32 = 0, mtu: UInt32 = 0, offloads: UInt32 = 0,
     name: String
@@ -44,28 +43,28 @@ public struct HostUplinks {
     }
   }
 
-  /// Removes it and closes its descriptor. Idempotent.
+  /// Removes the port and closes its descriptor. Idempotent.
   public func remove(_ port: lnd_port) { table.remove(context, port) }
 
-  /// Hands on to the guests what came from a direct uplink; what finds no room is dropped.
+  /// Passes frames from a direct uplink on to the guests; frames without room are dropped.
   @inline(__always)
   public func relay(_ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     table.relay?(context, frames, UInt32(truncatingIfNeeded: count))
   }
 }
 
-/// limanetd.tap/1: the TAP device of the host, of a plugin whose descriptor says `needsTap`.
+/// limanetd.tap/1: the TAP device of the host, for a plugin whose descriptor has `needsTap`.
 public struct HostTap {
-  /// Of the interface.
+  /// The name of the interface.
   public let name: String
-  /// Of the host's end.
+  /// The Ethernet address of the interface, which is the host's end.
   public let mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
-  /// Bytes of IP packet.
+  /// Maximum IP packet, bytes.
   public let mtu: UInt32
   private let table: lnd_host_tap
   private let context: UnsafeMutableRawPointer?
 
-  /// nil when the host has none for this network.
+  /// nil if the host has no TAP for this network.
   public init?(_ host: HostContext) {
     guard let table = host.extension(LND_EXT_TAP, as: lnd_host_tap.self), table.describe != nil,
       table.add != nil
@@ -80,7 +79,7 @@ public struct HostTap {
     context = host.context
   }
 
-  /// Makes it an uplink, once.
+  /// Makes the TAP an uplink; once.
   ///
   /// - Parameter flags: `LND_UPLINK_DIRECT`, or 0 for a port of the switch.
   public func add(flags: UInt32) throws(PluginFailure) -> lnd_port {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every kind of instance is told, and the parts of the trampolines that all kinds share.
+// The configuration common to all kinds of instances, and the parts of the trampolines common to all kinds.
 
 import PluginAPI
 
@@ -20,7 +20,7 @@ extension Tables {
 }
 
 extension HostContext {
-  /// Runs what a plugin overrides of `start`; a failure is told to the host.
+  /// Calls the plugin's `start`; a failure is reported to the host.
   func starting(_ op: lnd_op, _ body: (lnd_op) throws(PluginFailure) -> Void) -> lnd_status {
     do {
       try body(op)

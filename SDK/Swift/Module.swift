@@ -15,10 +15,9 @@
 
 import PluginAPI
 
-/// What a file holds.
+/// The module of a file.
 public struct Module: Sendable {
-  // Written once, before anybody sees it, and constant for the life of the
-  // process: safe to read from every thread.
+  // Written once, before it is used, and constant afterwards, so that every thread may read it.
   public nonisolated(unsafe) let pointer: UnsafePointer<lnd_module>
 
   public init(
@@ -50,16 +49,16 @@ public struct PluginDescriptor {
   var plainFrames = false
   var schema: String?
 
-  /// A network plugin. The extensions it offers are the protocols its class
-  /// conforms to: `ForwardExtension`, `LeaseExtension`, `ConnectExtension`, `GuestsExtension`.
+  /// A network plugin. Its extensions are the protocols that its class conforms to: `ForwardExtension`, `LeaseExtension`,
+  /// `ConnectExtension`, `GuestsExtension`.
   ///
   /// - Parameters:
   ///   - name: `[a-z][a-z0-9-]{0,31}`, as in the file's name.
-  ///   - modes: the `mode:` values it serves.
-  ///   - isolated: each guest is alone with the plugin, on a port of its own.
+  ///   - modes: the values of `mode:` that it serves.
+  ///   - isolated: each guest has its own port to the plugin and reaches no other guest.
   ///   - needsTap: the supervisor makes a TAP device for it; see `HostTap`.
-  ///   - plainFrames: `rx` brings no super-frames, and complete checksums only.
-  ///   - schema: JSON Schema of `options:`; nil when it takes none.
+  ///   - plainFrames: `rx` gets no GSO frames and only complete checksums.
+  ///   - schema: JSON Schema of `options:`; nil if it takes none.
   public static func network(
     _ type: NetworkPlugin.Type, name: String, summary: String, modes: [String],
     isolated: Bool = false, needsTap: Bool = false, plainFrames: Bool = false, schema: String? = nil
@@ -105,8 +104,7 @@ public struct PluginDescriptor {
   }
 }
 
-/// What `lnd_plugin.user` points to: the class to instantiate and the tables
-/// of the extensions it conforms to.
+/// The target of `lnd_plugin.user`: the class to instantiate and the tables of its extensions.
 struct Registration {
   var network: NetworkPlugin.Type?
   var dns: DNSPlugin.Type?
@@ -129,7 +127,7 @@ struct Registration {
     self.dns = dns
   }
 
-  /// `plugin` was made by `makeTable`, so `user` is a Registration.
+  /// `plugin` was created by `makeTable`, so that `user` is a Registration.
   static func of(_ plugin: UnsafePointer<lnd_plugin>) -> Registration {
     guard let user = plugin.pointee.user else { return Registration() }
     return user.assumingMemoryBound(to: Registration.self).pointee

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From C to NetworkPlugin. `self` is an Unmanaged<NetworkPlugin> with one
-// retain, taken by create and given back by destroy. Closures here capture
-// nothing, so they become C function pointers; the file is not main.swift, so
-// they are not isolated and no executor check is compiled in.
+// C functions that call a NetworkPlugin. `self` is an Unmanaged<NetworkPlugin> with one retain, taken by create and
+// released by destroy. The closures capture nothing, so that they become C function pointers. The file is not main.swift,
+// so that they are not actor-isolated and contain no executor check.
 
 import PluginAPI
 
 extension NetworkPlugin {
-  /// The instance behind a `self` of C.
+  /// Calls `body` with the instance of a C `self`.
   @inline(__always)
   static func with<Result>(
     _ instance: UnsafeMutableRawPointer?, _ body: (NetworkPlugin) -> Result
@@ -26,7 +25,7 @@ extension NetworkPlugin {
       stateDirectory: config.stateDirectory, instance: config.instance)
   }
 
-  /// Runs `body`; a failure is told to the host.
+  /// Calls `body`; a failure is reported to the host.
   static func status(
     _ host: HostContext, _ body: () throws(PluginFailure) -> Void
   ) -> lnd_status {
@@ -38,7 +37,7 @@ extension NetworkPlugin {
     }
   }
 
-  /// The one table of all network plugins of this image.
+  /// The function table of all network plugins in this image.
   static func makeOps() -> lnd_network_ops {
     var ops = lnd_network_ops()
     ops.instance = makeInstanceOps()

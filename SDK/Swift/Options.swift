@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options of an instance. The host has checked them against the schema and
-// filled in its defaults; the accessors check again, because a plugin may be
-// run by another host, and failures carry the JSON pointer of the member.
+// The options of an instance. The host has validated them by the schema and filled in defaults. The accessors check again,
+// since another host may run the plugin; failures have the JSON pointer of the member.
 
 @_exported import JSON
 import PluginAPI
@@ -11,10 +10,10 @@ import PluginAPI
 public struct Options: Sendable {
   /// Always an object.
   public let json: JSONValue
-  /// JSON pointer of this object in all options: "", "/tcp".
+  /// JSON pointer of this object within all options: "", "/tcp".
   private let path: String
 
-  /// - Parameter json: an object; anything else is taken as empty.
+  /// - Parameter json: an object; other values count as empty.
   public init(_ json: JSONValue = .object([:])) { self.init(json, path: "") }
 
   private init(_ json: JSONValue, path: String) {
@@ -22,7 +21,7 @@ public struct Options: Sendable {
     self.path = path
   }
 
-  /// Reads the text of `options`; empty text is an empty object.
+  /// Parses the text of `options`; empty text is an empty object.
   public init(parsing text: String) throws(PluginFailure) {
     guard !text.isEmpty else {
       self.init()
@@ -45,7 +44,7 @@ public struct Options: Sendable {
     return value == .null ? nil : value
   }
 
-  /// A text; nil when absent.
+  /// A string; nil if absent.
   public func string(_ name: String) throws(PluginFailure) -> String? {
     switch member(name) {
     case nil: return nil
@@ -54,7 +53,7 @@ public struct Options: Sendable {
     }
   }
 
-  /// A whole number in `range`; nil when absent.
+  /// An integer in `range`; nil if absent.
   public func integer(
     _ name: String, in range: ClosedRange<Int64>
   ) throws(PluginFailure) -> Int64? {
@@ -67,7 +66,7 @@ public struct Options: Sendable {
     }
   }
 
-  /// A truth value; nil when absent.
+  /// A boolean; nil if absent.
   public func bool(_ name: String) throws(PluginFailure) -> Bool? {
     switch member(name) {
     case nil: return nil
@@ -76,7 +75,7 @@ public struct Options: Sendable {
     }
   }
 
-  /// A list of texts; nil when absent.
+  /// A list of strings; nil if absent.
   public func strings(_ name: String) throws(PluginFailure) -> [String]? {
     switch member(name) {
     case nil: return nil
@@ -93,7 +92,7 @@ public struct Options: Sendable {
     }
   }
 
-  /// The options nested under `name`; empty when absent.
+  /// The options nested under `name`; empty if absent.
   public func object(_ name: String) throws(PluginFailure) -> Options {
     switch member(name) {
     case nil: return Options(.object([:]), path: "\(path)/\(name)")

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Extensions a network plugin offers. Conforming is offering: the descriptor
-// finds the conformance when it is made. The casts below are for control
-// calls; nothing here is on the way of a frame.
+// Extensions of a network plugin. A class offers an extension by conforming to its protocol; the descriptor finds the
+// conformance when it is created. The casts below occur in control calls only, never on the packet path.
 
 import PluginAPI
 
-/// Under which address a guest sees the clients of a forward.
+/// The source address that a guest sees for the clients of a forward.
 public enum ForwardSource: Sendable, Equatable {
-  /// Their own, where an answer would come back.
+  /// The client's own, where answers to it are routed back.
   case client
   /// The gateway's.
   case gateway
 }
 
-/// A socket of the host that leads into the guest.
+/// A socket of the host that leads to a guest.
 public struct ForwardRequest: Sendable, Equatable {
   /// `LND_FORWARD_TCP`, `LND_FORWARD_UDP` or `LND_FORWARD_UNIX`.
   public var `protocol`: UInt32
@@ -22,12 +21,12 @@ public struct ForwardRequest: Sendable, Equatable {
   public var host: String
   /// "192.168.5.15:80"; "" in `unexpose`.
   public var guest: String
-  /// Which guest of an isolated network; "" is the one that came first.
+  /// The guest of an isolated network; "": the one that connected first.
   public var guestName: String
-  /// nil: as the plugin likes.
+  /// nil: the plugin's choice.
   public var source: ForwardSource?
-  /// In `expose` of a unix forward: a socket that listens at `host`, non-blocking. The host's: keep a duplicate, and
-  /// close that in `unexpose`. nil: the plugin makes socket and file, and removes the file.
+  /// In `expose` of a Unix forward: a non-blocking socket that listens at `host`. The host owns it: keep a duplicate, and
+  /// close that in `unexpose`. nil: the plugin creates socket and file, and removes the file.
   public var listener: Int32?
 
   public init(
@@ -43,35 +42,35 @@ public struct ForwardRequest: Sendable, Equatable {
   }
 }
 
-/// limanetd.forward/1, the plugin's side.
+/// limanetd.forward/1 of the plugin.
 public protocol ForwardExtension: NetworkPlugin {
-  /// Listens at `host` and leads each client to `guest`. Returning completes
-  /// the operation.
+  /// Listens at `host` and connects each client to `guest`. The operation is complete on return.
   func expose(_ request: ForwardRequest) throws(PluginFailure)
   /// Stops listening; an unknown forward is no error.
   func unexpose(_ request: ForwardRequest) throws(PluginFailure)
-  /// A JSON array, an object for each forward.
+  /// A JSON array with an object for each forward.
   func listForwards() -> JSONValue
 }
 
-/// A guest that is configured by hand.
+/// A guest that is configured by the host instead of DHCP.
 public struct LeaseRequest: Sendable {
   public var port: lnd_port
-  /// Zero when not known.
+  /// Zero if unknown.
   public var mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
-  /// Or "".
+  /// The guest's name, or "".
   public var name: String
 }
 
-/// limanetd.lease/1, the plugin's side.
+/// limanetd.lease/1 of the plugin.
 public protocol LeaseExtension: NetworkPlugin {
-  /// What DHCP would give the guest, as one JSON object.
+  /// The configuration that DHCP would give the guest, as one JSON object.
   func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue
-  /// The guest does not use what `reserve` gave it any more. By itself: it is taken until the guest has gone.
+  /// The guest no longer uses what `reserve` returned. By default the reservation lasts until the guest disconnects.
   func release(_ request: LeaseRequest)
-  /// A JSON array, an object for each address.
+  /// A JSON array with an object for each address.
   func listLeases() -> JSONValue
-  /// The same as text. By itself: of `listLeases`. Of thousands a plugin writes the text itself, in less than 10 ms.
+  /// The same as text, by default of `listLeases`. A plugin with thousands of leases writes the text itself, in less than
+  /// 10 ms.
   func listLeasesText() -> [UInt8]
 }
 
@@ -80,11 +79,11 @@ extension LeaseExtension {
   public func listLeasesText() -> [UInt8] { listLeases().bytes }
 }
 
-/// A connection to a port of a guest.
+/// A connection to a port number of a guest.
 public struct ConnectRequest: Sendable, Equatable {
   /// "192.168.104.3:22"
   public var guest: String
-  /// Which guest of an isolated network; "" is the one that came first.
+  /// The guest of an isolated network; "": the one that connected first.
   public var guestName: String
 
   public init(guest: String, guestName: String = "") {
@@ -93,26 +92,25 @@ public struct ConnectRequest: Sendable, Equatable {
   }
 }
 
-/// limanetd.connect/1, the plugin's side.
+/// limanetd.connect/1 of the plugin.
 public protocol ConnectExtension: NetworkPlugin {
-  /// Opens a connection that carries the bytes of `fd`, a non-blocking stream socket, which is the
-  /// plugin's from here on. Completes `op` with `host.complete` when the guest has accepted.
-  /// Throwing completes it, too.
+  /// Opens a connection that relays the bytes of `fd`, a non-blocking stream socket that the plugin owns from now on.
+  /// Completes `op` with `host.complete` when the guest has accepted. Throwing completes it, too.
   func connect(_ op: lnd_op, _ fd: Int32, _ request: ConnectRequest) throws(PluginFailure)
 }
 
-/// limanetd.guests/1, the plugin's side: who is on a switched network.
+/// limanetd.guests/1 of the plugin: the guests of a switched network.
 public protocol GuestsExtension: NetworkPlugin {
-  /// After a short `send` it holds back only what is for that frame's destination
+  /// After a short `send` it retains only frames for the destination of the first frame that was not taken
   /// (LND_GUESTS_SELECTIVE).
   static var isSelective: Bool { get }
-  /// A guest's link joined the switch; before its first frame.
+  /// A guest's link joined the switch; called before its first frame.
   func guestUp(_ info: PortInfo)
-  /// It left. An unknown port is no error.
+  /// A guest's link left. An unknown port is no error.
   func guestDown(_ port: lnd_port)
-  /// What `guestUp` said has changed.
+  /// The properties passed to `guestUp` have changed.
   func guestChanged(_ info: PortInfo)
-  /// An Ethernet address was learned behind a guest's port, or moved there.
+  /// A station was learned behind a guest's port, or moved there.
   func station(_ port: lnd_port, _ mac: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8))
 }
 
@@ -126,7 +124,7 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
     throw PluginFailure(LND_ERR_INTERNAL, "the host named no forward")
   }
   let known = LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY
-  // Bits 16 to 31 must be known.
+  // Unknown flags in bits 16 to 31 must be refused.
   guard forward.flags & 0xffff_0000 & ~known == 0, forward.flags & known != known else {
     throw PluginFailure(
       LND_ERR_UNSUPPORTED, "this plugin knows no such flags of a forward: \(forward.flags)")
@@ -142,7 +140,7 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
     source: source, listener: forward.listener >= 0 ? forward.listener : nil)
 }
 
-/// Runs `body` and completes `op` with what came of it.
+/// Calls `body` and completes `op` with the result.
 private func complete(
   _ instance: UnsafeMutableRawPointer?, _ op: lnd_op,
   _ body: (any ForwardExtension) throws(PluginFailure) -> Void

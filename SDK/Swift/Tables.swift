@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading and making tables of the ABI. Every table begins with its size as
-// the writer knew it: `read` copies min(size) into a zeroed one, so that an
-// absent member is NULL and nobody checks sizes afterwards.
+// Reads and creates tables of the ABI. Every table begins with its size in the writer's version: `read` copies min(size)
+// bytes into a zeroed table, so that absent members are NULL and no size is checked afterwards.
 //
-// STATIC tables and texts are allocated once and never freed: the host may
-// read them until the process ends.
+// STATIC tables and texts are allocated once and never freed: the host may read them until the process ends.
 
 import PluginAPI
 
 enum Tables {
-  /// No table of this ABI comes near it: a larger size is garbage.
+  /// Maximum size of a table: far larger than any of this ABI; a larger value is invalid.
   static let largestSize = 65536
 
-  /// The table at `address`, as far as its writer knew it.
+  /// The table at `address`; members unknown to its writer are zero.
   static func read<Table: BitwiseCopyable>(
     _ address: UnsafeRawPointer, as: Table.Type
   ) -> Table? {
@@ -27,8 +25,7 @@ enum Tables {
     }
   }
 
-  /// A copy of the host's table that lives as long as the instance. nil when
-  /// the host lacks a function of version 1.0.
+  /// A copy of the host's table that lives as long as the instance. nil if the host lacks a function of version 1.0.
   static func copyHost(_ host: UnsafePointer<lnd_host>?) -> UnsafePointer<lnd_host>? {
     guard let host, let table = read(host, as: lnd_host.self) else { return nil }
     guard table.log != nil, table.wake != nil, table.now_ns != nil, table.fd_add != nil,
@@ -41,27 +38,27 @@ enum Tables {
     return UnsafePointer(copy)
   }
 
-  /// `value` at an address that stays valid for the life of the process.
+  /// A copy of `value` that is never freed.
   static func immortal<Value>(_ value: Value) -> UnsafePointer<Value> {
     let place = UnsafeMutablePointer<Value>.allocate(capacity: 1)
     place.initialize(to: value)
     return UnsafePointer(place)
   }
 
-  /// `values`, as `immortal`.
+  /// A copy of `values` that is never freed.
   static func immortal<Value>(array values: [Value]) -> UnsafePointer<Value> {
     let place = UnsafeMutablePointer<Value>.allocate(capacity: max(values.count, 1))
     place.initialize(from: values, count: values.count)
     return UnsafePointer(place)
   }
 
-  /// NUL-ended text that stays valid for the life of the process.
+  /// NUL-terminated text that is never freed.
   static func immortal(text: String) -> UnsafePointer<CChar> {
     immortal(array: Array(text.utf8CString))
   }
 }
 
-/// A C string as Swift; "" for NULL, malformed UTF-8 repaired.
+/// A C string in Swift; "" for NULL, invalid UTF-8 replaced.
 func text(_ pointer: UnsafePointer<CChar>?) -> String {
   guard let pointer else { return "" }
   return String(cString: pointer)

@@ -1,16 +1,15 @@
-/* lnd_options.h - options of a plugin, read without a JSON library.
+/* lnd_options.h - reads a plugin's options without a JSON library.
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * lnd_instance_config.options is one JSON object that the host has checked
- * against the plugin's schema. These functions find one value in it. `path` is
- * the member's name, or names and indices with slashes between them:
- * "gateway", "tcp/port", "hosts/0" (a JSON pointer, RFC 6901, without its
- * first slash; names with "/" or "~" in them cannot be asked for).
+ * lnd_instance_config.options is a JSON object that the host has validated by the plugin's schema. These
+ * functions find a value in it. `path` is the member's name, or names and indices separated by slashes:
+ * "gateway", "tcp/port", "hosts/0" (a JSON pointer, RFC 6901, without its first slash; names that contain "/" or
+ * "~" are not supported).
  *
- * All return 1 when the value is there and fits, 0 when it is absent or null,
- * and -1 when it is of another type, does not fit, or the text is no JSON.
- * They allocate nothing and keep nothing; any thread. A single file: copy it. */
+ * All return 1 if the value exists and fits, 0 if it is absent or null, and -1 if it has another type, does not
+ * fit, or the text is not JSON. They allocate no memory and have no state; any thread. A single file, to be
+ * copied. */
 #ifndef LND_OPTIONS_H
 #define LND_OPTIONS_H
 
@@ -22,7 +21,7 @@
 extern "C" {
 #endif
 
-/* How deep values may stand in each other. */
+/* Maximum nesting of values. */
 #define LND_OPTIONS_DEPTH 32
 
 static inline const char *lnd_json_space(const char *p) {
@@ -30,7 +29,7 @@ static inline const char *lnd_json_space(const char *p) {
     return p;
 }
 
-/* After the string that begins at `p` with a quote; NULL: it does not end. */
+/* The end of the string that begins at `p` with a quote; NULL if it has no end. */
 static inline const char *lnd_json_string_end(const char *p) {
     for (p++; *p != '"'; p++) {
         if (*p == 0 || (*p == '\\' && *++p == 0)) return NULL;
@@ -38,7 +37,7 @@ static inline const char *lnd_json_string_end(const char *p) {
     return p + 1;
 }
 
-/* After the value at `p`; NULL: that is no JSON. */
+/* The end of the value at `p`; NULL if that is not JSON. */
 static inline const char *lnd_json_skip(const char *p, int depth) {
     p = lnd_json_space(p);
     if (*p == '"') return lnd_json_string_end(p);
@@ -65,7 +64,7 @@ static inline const char *lnd_json_skip(const char *p, int depth) {
     }
 }
 
-/* Four hexadecimal digits; -1: they are none. */
+/* Value of four hexadecimal digits; -1 if they are not. */
 static inline int32_t lnd_json_hex(const char *p) {
     int32_t value = 0;
     for (int i = 0; i < 4; i++) {
@@ -78,8 +77,8 @@ static inline int32_t lnd_json_hex(const char *p) {
     return value;
 }
 
-/* The character at `*p`, escapes undone, as up to four bytes of UTF-8 in `out`;
- * moves `*p` on. Returns the number of bytes; 0: no valid escape, or a NUL. */
+/* Decodes the character at `*p` with its escape to at most four bytes of UTF-8 in `out`, and advances `*p`.
+ * Returns the number of bytes; 0 for an invalid escape, or a NUL. */
 static inline size_t lnd_json_character(const char **p, char out[4]) {
     if (**p != '\\') return out[0] = *(*p)++, 1;
     char kind = (*p)[1];
@@ -89,7 +88,7 @@ static inline size_t lnd_json_character(const char **p, char out[4]) {
     int32_t code = kind == 'u' ? lnd_json_hex(*p + 2) : -1;
     if (code <= 0) return 0;
     *p += 6;
-    if (code >= 0xd800 && code < 0xdc00) { /* the first of a pair */
+    if (code >= 0xd800 && code < 0xdc00) { /* the first of a surrogate pair */
         int32_t low = (*p)[0] == '\\' && (*p)[1] == 'u' ? lnd_json_hex(*p + 2) : -1;
         if (low < 0xdc00 || low > 0xdfff) return 0;
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
@@ -105,7 +104,7 @@ static inline size_t lnd_json_character(const char **p, char out[4]) {
     return bytes;
 }
 
-/* The text at `p` (a quote) into `out` with a NUL. -1: no text, or too long. */
+/* Copies the string at `p` (a quote) to `out` with a NUL. -1 if it is invalid or too long. */
 static inline int lnd_json_text(const char *p, char *out, size_t size) {
     size_t used = 0;
     if (*p != '"' || size == 0 || lnd_json_string_end(p) == NULL) return -1;
@@ -120,7 +119,7 @@ static inline int lnd_json_text(const char *p, char *out, size_t size) {
     return 1;
 }
 
-/* Is the name at `p` (a quote) the `length` bytes of `name`? */
+/* Whether the name at `p` (a quote) equals the `length` bytes of `name`. */
 static inline int lnd_json_is_named(const char *p, const char *name, size_t length) {
     size_t seen = 0;
     for (p++; *p != '"';) {
@@ -132,11 +131,11 @@ static inline int lnd_json_is_named(const char *p, const char *name, size_t leng
     return seen == length;
 }
 
-/* Where the value at `path` begins. 1, 0 or -1 as above; `*found` with 1 only. */
+/* Finds the start of the value at `path`. Returns 1, 0 or -1 as above; sets `*found` with 1 only. */
 static inline int lnd_option_find(const char *options, const char *path, const char **found) {
     const char *p = options ? lnd_json_space(options) : "";
     if (lnd_json_skip(p, LND_OPTIONS_DEPTH) == NULL) return -1;
-    /* All is well-formed from here on: no skip fails. */
+    /* The text is well-formed from here on: no skip fails. */
     while (*path) {
         size_t length = strcspn(path, "/");
         char open = *p;
@@ -163,14 +162,14 @@ static inline int lnd_option_find(const char *options, const char *path, const c
     return 1;
 }
 
-/* A text, with a NUL, into the `size` bytes at `out`. */
+/* A string, with a NUL, to the `size` bytes of `out`. */
 static inline int lnd_option_text(const char *options, const char *path, char *out, size_t size) {
     const char *p;
     int found = lnd_option_find(options, path, &p);
     return found == 1 ? lnd_json_text(p, out, size) : found;
 }
 
-/* A whole number. 1.5 and 1e3 are none. */
+/* An integer. 1.5 and 1e3 do not fit. */
 static inline int lnd_option_int(const char *options, const char *path, int64_t *out) {
     const char *p;
     int found = lnd_option_find(options, path, &p);
@@ -188,7 +187,7 @@ static inline int lnd_option_int(const char *options, const char *path, int64_t 
     return 1;
 }
 
-/* A truth value, as 0 or 1. */
+/* A boolean, as 0 or 1. */
 static inline int lnd_option_bool(const char *options, const char *path, int *out) {
     const char *p;
     int found = lnd_option_find(options, path, &p);

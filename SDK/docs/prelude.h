@@ -1,4 +1,4 @@
-/* prelude.h - what the pieces of C in this guide stand behind when a test compiles them: an instance with some members.
+/* prelude.h - declarations with which a test compiles the C code of this guide: an instance with some members.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>

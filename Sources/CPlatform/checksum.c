@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-/* Adding 32-bit words into 64-bit lanes cannot overflow below 16 GiB, and is
- * what compilers turn into vector code. On x86-64 a second copy for AVX2 is
- * chosen when the program starts: it is twice as fast as SSE2, which is all
- * the baseline has. */
+/* A sum of 32-bit words in 64-bit lanes cannot overflow below 16 GiB, and compilers vectorise it. On
+ * x86-64 a second version for AVX2 is selected when the program starts; it is twice as fast as SSE2, which
+ * is all that the baseline has. */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 #define CLONES 1
 #endif

@@ -1,7 +1,7 @@
-/* confine.c - what a process gives up for good: privileges, capabilities, system calls.
+/* confine.c - permanently gives up privileges, capabilities and system calls.
  *
- * Each function is for the calling thread and, but for the system calls' filter, for threads that it makes
- * later: call them before there are others.
+ * Each function affects the calling thread and threads that it creates later, so it must be called before
+ * others exist. The filter of system calls affects all threads.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -60,12 +60,12 @@ int plat_keep_capabilities(uint64_t keep) {
     struct __user_cap_data_struct data[2];
     int error = read_capabilities(data);
     if (error) return error;
-    /* Only who has CAP_SETPCAP may take from the bounding set; without it no_new_privs bounds as well. */
+    /* The bounding set can only be reduced with CAP_SETPCAP; without it no_new_privs has the same effect. */
     if (data[CAP_SETPCAP / 32].effective & (1u << (CAP_SETPCAP % 32)))
         for (int number = 0; number < 64; number++)
             if (!(keep >> number & 1) && prctl(PR_CAPBSET_READ, number, 0, 0, 0) == 1)
                 if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0) return -errno;
-    /* EINVAL: a kernel older than 4.3, which has none. */
+    /* EINVAL: a kernel older than 4.3, without ambient capabilities. */
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL) return -errno;
     for (int half = 0; half < 2; half++) {
         uint32_t kept = data[half].permitted & (uint32_t)(keep >> (32 * half));
@@ -85,9 +85,9 @@ uint64_t plat_capabilities(void) {
 
 #ifdef NATIVE_ARCH
 
-/* Refused with EPERM whatever their arguments. */
+/* Refused with EPERM for all arguments. */
 static const int refused[] = {
-    /* Other processes. */
+    /* Access to other processes. */
     SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_tkill,
 #ifdef SYS_process_madvise
     SYS_process_madvise,
@@ -98,7 +98,7 @@ static const int refused[] = {
 #ifdef SYS_pidfd_send_signal
     SYS_pidfd_send_signal,
 #endif
-    /* Other programs. */
+    /* Execution of programs. */
     SYS_execve, SYS_execveat, SYS_personality,
     /* Namespaces and mounts. */
     SYS_setns, SYS_unshare, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_swapon, SYS_swapoff,
@@ -109,7 +109,7 @@ static const int refused[] = {
 #ifdef SYS_mount_setattr
     SYS_mount_setattr,
 #endif
-    /* Parts of the kernel that nothing here needs and that had many faults. */
+    /* Unused parts of the kernel with a history of vulnerabilities. */
     SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_add_key, SYS_request_key, SYS_keyctl,
 #ifdef SYS_io_uring_setup
     SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
@@ -129,7 +129,7 @@ static const int refused[] = {
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
 #endif
-/* CLONE_NEWTIME lies in the bits of the signal that clone sends at the end, and is clone3's alone. */
+/* CLONE_NEWTIME shares its bits with clone's exit signal, and is valid for clone3 only. */
 #define NEW_NAMESPACES \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
@@ -150,7 +150,7 @@ int plat_refuse_system_calls(void) {
         code[n++] = REFUSE(EPERM);
     }
 #ifdef SYS_clone3
-    /* Its flags are in memory that a filter cannot read; libraries fall back on clone. */
+    /* Its flags are in memory that a filter cannot read. ENOSYS makes libraries use clone. */
     code[n++] = IF(SYS_clone3, 0, 1);
     code[n++] = REFUSE(ENOSYS);
 #endif
@@ -160,7 +160,7 @@ int plat_refuse_system_calls(void) {
     code[n++] = REFUSE(EPERM);
     code[n++] = ALLOW;
 
-    /* Signals: to itself. */
+    /* Signals are allowed to the process itself. */
     const int signals[] = {SYS_kill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo};
     for (uint32_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         code[n++] = IF(signals[i], 0, 4);
@@ -169,14 +169,14 @@ int plat_refuse_system_calls(void) {
         code[n++] = ALLOW;
         code[n++] = REFUSE(EPERM);
     }
-    /* Typing into a terminal. */
+    /* Input into a terminal (TIOCSTI, TIOCLINUX). */
     code[n++] = IF(SYS_ioctl, 0, 5);
     code[n++] = LOAD(ARGUMENT(1));
     code[n++] = IF(TIOCSTI, 1, 0);
     code[n++] = IF(0x541c /* TIOCLINUX */, 0, 1);
     code[n++] = REFUSE(EPERM);
     code[n++] = ALLOW;
-    /* Sockets: of the network's and unix, but no raw ones. */
+    /* Sockets of the Internet and Unix families, except raw ones. */
     code[n++] = IF(SYS_socket, 0, 12);
     code[n++] = LOAD(ARGUMENT(0));
     code[n++] = IF(AF_UNIX, 8, 0);
@@ -194,7 +194,7 @@ int plat_refuse_system_calls(void) {
 
     struct sock_fprog program = {(unsigned short)n, code};
     long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-    /* Above 0: the id of a thread that has a filter of its own making. */
+    /* Above 0: the id of a thread that could not be synchronised because it has a filter of its own. */
     return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
 }
 

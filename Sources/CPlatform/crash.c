@@ -1,9 +1,8 @@
-/* crash.c - last words of a process that a signal kills, and SIGTERM as a
- * wake-up.
+/* crash.c - the message of a process killed by a signal, and SIGTERM as an event.
  *
- * The crash handler writes one line that names the callback of which plugin
- * was running, then lets the signal kill the process as if nobody had looked.
- * Async-signal-safe: it reads a pointer and calls write, sigaction, raise.
+ * The crash handler writes one line that names the plugin and the callback that was running, then raises
+ * the signal again with its default action. Async-signal-safe: it reads a pointer and calls write,
+ * sigaction and raise.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -56,7 +55,7 @@ int plat_report_crashes(void) {
     stack_t stack;
     memset(&stack, 0, sizeof stack);
     stack.ss_size = 65536;
-    stack.ss_sp = malloc(stack.ss_size); /* for the life of the process */
+    stack.ss_sp = malloc(stack.ss_size); /* never freed */
     if (!stack.ss_sp || sigaltstack(&stack, 0) != 0) return -errno;
     memset(&action, 0, sizeof action);
     action.sa_handler = last_words;

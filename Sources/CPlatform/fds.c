@@ -1,4 +1,4 @@
-/* fds.c - descriptors over unix sockets (SCM_RIGHTS) and peers' credentials.
+/* fds.c - descriptors over Unix sockets (SCM_RIGHTS), and credentials of peers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* guest.c - namespaces, mounts and children of `exec` and `attach`.
+/* guest.c - namespaces, mounts and child processes for `exec` and `attach`.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -53,7 +53,7 @@ int plat_mount(const char *source, const char *target, const char *type, uint64_
 }
 
 int plat_mount_read_only(const char *path) {
-    /* struct mount_attr and its numbers, which the C library's headers have only since 2.36. */
+    /* struct mount_attr and its constants, which the C library's headers have since 2.36 only. */
     struct {
         uint64_t set, clear, propagation, user_namespace;
     } change = {.set = 0x1 | 0x2}; /* MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID */
@@ -84,8 +84,8 @@ int plat_signal_take(const int *signals, uint32_t count, void *before) {
     for (uint32_t i = 0; i < count; i++) sigaddset(&set, signals[i]);
     int error = pthread_sigmask(SIG_BLOCK, &set, &old);
     if (error) return -error;
-    /* A starter that had them blocked, as threads of a pool have, would make a
-     * command that none of the signals passed on to it ever reaches. */
+    /* If the parent had them blocked, as threads of a pool do, the command would inherit that and never
+     * get the signals forwarded to it. */
     for (uint32_t i = 0; i < count; i++) sigdelset(&old, signals[i]);
     memcpy(before, &old, sizeof old);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -104,10 +104,11 @@ int plat_signal_next(int fd, int *from_user) {
     return (int)info.ssi_signo;
 }
 
-/* In the child, between vfork and exec: on the parent's memory, with all signals blocked. Does not return. */
+/* Runs in the child between vfork and exec, in the parent's memory, with all signals blocked. Does not
+ * return. */
 static void become(const char *file, char *const argv[], char *const envp[], const sigset_t *mask,
                    int fd, int fd_there, pid_t parent, int end_signal, volatile int *error) {
-    /* A parent that had gone before the first call is no parent any more. */
+    /* If the parent ended before prctl, the signal is never sent. */
     if (end_signal > 0 && (prctl(PR_SET_PDEATHSIG, end_signal, 0, 0, 0) != 0 || getppid() != parent))
         *error = errno ? errno : ESRCH;
     else if (fd >= 0 && fd == fd_there && fcntl(fd, F_SETFD, 0) != 0)
@@ -123,7 +124,7 @@ static void become(const char *file, char *const argv[], char *const envp[], con
     _exit(127);
 }
 
-/* Not posix_spawn, which cannot ask for a signal at the parent's end. */
+/* posix_spawn cannot set PR_SET_PDEATHSIG. */
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
                        const void *mask, int fd, int fd_there, int end_signal) {
     sigset_t set, all, before;
@@ -131,7 +132,7 @@ int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
     pid_t parent = getpid();
     memcpy(&set, mask, sizeof set);
     sigfillset(&all);
-    /* No handler of this process may run in the child. */
+    /* Handlers of this process must not run in the child. */
     if (sigprocmask(SIG_BLOCK, &all, &before) != 0) return -errno;
     errno = 0;
     pid_t pid = vfork();

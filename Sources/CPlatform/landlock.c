@@ -1,7 +1,7 @@
-/* landlock.c - which files a process may open from now on (Landlock, Linux 5.13 and later).
+/* landlock.c - restricts the files that a process may open (Landlock, Linux 5.13 and later).
  *
- * Its numbers stand here, for the headers of older systems lack some of them. They are the kernel's interface
- * (Documentation/userspace-api/landlock.rst).
+ * The constants are defined here because headers of older systems lack some of them. They are part of the
+ * kernel's interface (Documentation/userspace-api/landlock.rst).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -33,10 +33,10 @@ enum {
     MAKE_ANY = 0x7f << 6, /* CHAR, DIR, REG, SOCK, FIFO, BLOCK, SYM */
     MAKE_CHAR = 1 << 6,
     MAKE_BLOCK = 1 << 11,
-    REFER = 1 << 13,     /* from version 2 on */
-    TRUNCATE = 1 << 14,  /* 3 */
-    SCOPE_ABSTRACT_UNIX = 1 << 0, /* 6 */
-    SCOPE_SIGNAL = 1 << 1,        /* 6 */
+    REFER = 1 << 13,     /* since version 2 */
+    TRUNCATE = 1 << 14,  /* since version 3 */
+    SCOPE_ABSTRACT_UNIX = 1 << 0, /* since version 6 */
+    SCOPE_SIGNAL = 1 << 1,        /* since version 6 */
 };
 
 struct ruleset {
@@ -54,7 +54,7 @@ int plat_landlock_version(void) {
 }
 
 static uint64_t handled(int version) {
-    /* Not EXECUTE: programs are the system calls' filter's business. */
+    /* Not EXECUTE: the filter of system calls refuses execve. */
     uint64_t files = WRITE_FILE | READ_FILE | READ_DIR | REMOVE_DIR | REMOVE_FILE | MAKE_ANY;
     if (version >= 2) files |= REFER;
     if (version >= 3) files |= TRUNCATE;
@@ -65,7 +65,7 @@ int plat_landlock_begin(void) {
     int version = plat_landlock_version();
     if (version < 0) return version;
     struct ruleset rules = {handled(version), 0, version >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0};
-    /* Older kernels know fewer members, and refuse those they do not know unless they are 0. */
+    /* Older kernels know fewer members, and return an error for others unless they are 0. */
     long fd = syscall(SYS_LANDLOCK_CREATE_RULESET, &rules, sizeof rules, 0);
     return fd >= 0 ? (int)fd : -errno;
 }

@@ -27,8 +27,8 @@
 #endif
 
 int plat_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t timeout_ns) {
-    /* Set once a kernel (before 5.11) has refused; a race between threads only
-     * costs another refusal. */
+    /* Set when the kernel (before 5.11) has refused the call. A race between threads costs one more
+     * refused call only. */
     static int no_pwait2 = 0;
     if (timeout_ns > 0 && !__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED)) {
         struct timespec t = {timeout_ns / 1000000000, timeout_ns % 1000000000};

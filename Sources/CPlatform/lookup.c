@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #ifdef __GLIBC__
-/* Which configuration this thread's resolver state was read from. */
+/* The generation of the configuration in this thread's resolver state. */
 static _Thread_local uint32_t seen_generation;
 #endif
 
@@ -23,7 +23,7 @@ void plat_lookup_prepare(uint32_t generation, uint32_t timeout_s, uint32_t attem
 {
 #ifdef __GLIBC__
     if ((_res.options & RES_INIT) == 0 || generation != seen_generation) {
-        /* res_init would keep the options, times and tries it finds in the state. */
+        /* res_init keeps the options, timeout and attempts of an initialised state. */
         if (_res.options & RES_INIT)
             res_nclose(&_res);
         _res.options = 0;
@@ -74,7 +74,7 @@ int plat_lookup(const char *name, int ipv6, uint8_t *addresses, uint32_t capacit
     *count = 0;
     memset(&hints, 0, sizeof hints);
     hints.ai_family = ipv6 ? AF_INET6 : AF_INET;
-    hints.ai_socktype = SOCK_STREAM; /* one entry an address */
+    hints.ai_socktype = SOCK_STREAM; /* one entry for each address */
     int code = getaddrinfo(name, NULL, &hints, &list);
     if (code != 0)
         return failure(code);

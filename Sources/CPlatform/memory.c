@@ -1,5 +1,5 @@
-/* memory.c - gives memory back: code that a process at rest does not need, and large blocks when they
- * are freed.
+/* memory.c - returns memory to the kernel: code that an idle process does not need, and large blocks when
+ * they are freed.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -20,11 +20,11 @@
 #define PAGE_IS_FILES (UINT64_C(1) << 61)
 #define PAGE_IS_THERE (UINT64_C(3) << 62)
 
-/* Whether a page is as it is in its file, and would come back from there. One that was written to
- * (a debugger's breakpoint, code that changes itself) is a copy of this process's own. */
+/* Whether a page is identical to its file and can be read from there again. A page that was written to (by
+ * a debugger, or self-modifying code) is a private copy. */
 static int is_clean(uint64_t page) { return (page & PAGE_IS_THERE) == 0 || (page & PAGE_IS_FILES) != 0; }
 
-/* `pagemap` is this process's. */
+/* `pagemap` is a descriptor of this process's /proc/self/pagemap. */
 static void forget_range(int pagemap, uintptr_t begin, uintptr_t end, uintptr_t size) {
     uint64_t pages[512];
     while (begin < end) {

@@ -35,7 +35,7 @@ const char *plat_errno_name(int number) {
     }
 }
 
-/* strerror_r exists in two shapes; the overloads below accept either. */
+/* strerror_r has two signatures; these overloads accept the result of either. */
 static void take_text(char *result, char *buffer, uint64_t size) {
     if (result != buffer) snprintf(buffer, size, "%s", result);
 }

@@ -1,9 +1,8 @@
-/* sha256.c - SHA-256 (FIPS 180-4), to say which file is loaded.
+/* sha256.c - SHA-256 (FIPS 180-4), to identify loaded files.
  *
- * Own code because a network's process hashes a file or two when it starts and
- * nothing else: the kernel's AF_ALG is missing in sandboxes, and a library
- * would be by far the largest thing in the process. Not constant-time; there
- * is no secret. Checked against the standard's vectors in PlatformTests.
+ * Implemented here because a network process only hashes one or two files at its start: AF_ALG is not
+ * available in sandboxes, and a library would be by far the largest part of the process. Not
+ * constant-time, as there is no secret. Tested against the standard's vectors in PlatformTests.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -28,8 +27,7 @@ const uint32_t plat_sha256_constants[64] = {
 
 static uint32_t rotate(uint32_t x, unsigned n) { return x >> n | x << (32 - n); }
 
-/* One round; the eight working variables change their names, not their places,
- * from round to round, which saves moving them. */
+/* One round. The eight working variables are renamed from round to round instead of moved. */
 #define ROUND(a, b, c, d, e, f, g, h, i)                                                   \
     do {                                                                                   \
         uint32_t t = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + \

@@ -1,6 +1,5 @@
-/* sha256_x86.c - SHA-256's compression with the processor's own instructions
- * (x86 SHA extensions), some ten times as fast as sha256.c's. Used where the
- * processor has them.
+/* sha256_x86.c - the compression function of SHA-256 with the x86 SHA extensions, about ten times as fast
+ * as that of sha256.c. Used on processors that have them.
  *
  * The instructions keep the eight working variables as ABEF and CDGH.
  *

@@ -1,4 +1,4 @@
-/* signals.c - signals as bytes in a pipe, so that an event loop reads them.
+/* signals.c - signals as bytes in a pipe, which an event loop can read.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "CPlatform.h"
@@ -9,13 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The one thing a handler can reach; written before any handler is set. */
+/* The handlers' only variable; written before any handler is set. */
 static volatile sig_atomic_t signal_pipe = -1;
 
 static void on_signal(int number) {
     int saved = errno;
     unsigned char byte = (unsigned char)number;
-    /* A full pipe holds enough signals: this one may be lost. */
+    /* If the pipe is full it holds enough signals, and this one may be lost. */
     if (write(signal_pipe, &byte, 1) < 0) errno = saved;
     errno = saved;
 }
@@ -40,7 +40,7 @@ int plat_watch_signals(const int *signals, uint32_t count) {
         if (sigaction(signals[i], &action, 0) != 0) return -errno;
         sigaddset(&watched, signals[i]);
     }
-    /* Whoever started us may have had them blocked, and we have inherited that. */
+    /* A parent may have blocked them, which is inherited. */
     pthread_sigmask(SIG_UNBLOCK, &watched, 0);
     return ends[0];
 }

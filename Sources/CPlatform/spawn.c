@@ -1,7 +1,7 @@
-/* spawn.c - posix_spawn with an exact set of descriptors.
+/* spawn.c - posix_spawn with a defined set of descriptors.
  *
- * The `from` descriptors are first duplicated above every `to`, so that no
- * pair can overwrite another's source.
+ * The `from` descriptors are first duplicated above every `to`, so that no pair overwrites another's
+ * source.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE

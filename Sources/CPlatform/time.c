@@ -1,4 +1,4 @@
-/* time.c - clocks, threads' ids, and what wait says of a child.
+/* time.c - clocks, thread ids, and the interpretation of a child's exit status.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef _GNU_SOURCE
@@ -17,7 +17,7 @@ static uint64_t read_clock(clockid_t clock) {
 }
 
 #ifdef __APPLE__
-/* CLOCK_MONOTONIC counts the host's sleep here; kevent's timeouts do not. */
+/* Here CLOCK_MONOTONIC advances while the host sleeps, and kevent's timeouts do not. */
 #define AWAKE_CLOCK CLOCK_UPTIME_RAW
 #define BOOT_CLOCK CLOCK_MONOTONIC_RAW
 #else
@@ -29,7 +29,7 @@ uint64_t plat_now_ns(void) { return read_clock(AWAKE_CLOCK); }
 
 uint64_t plat_slept_ns(void) {
     uint64_t awake = read_clock(AWAKE_CLOCK), all = read_clock(BOOT_CLOCK);
-    /* What passes between the two reads is no sleep. */
+    /* The time between the two reads must not count as sleep. */
     return all > awake && all - awake >= 1000000000u ? all - awake : 0;
 }
 

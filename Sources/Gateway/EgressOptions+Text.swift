@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Denied flows in words, for `lima-netd status` and `lima-netd egress`.
+// Text of denied flows, for `lima-netd status` and `lima-netd egress`.
 
 import NetStack
 import Wire
 
 extension EgressQuestion {
-  /// "tcp", or the number of a protocol without a name here.
+  /// "tcp", or the protocol's number if it has no name here.
   var protocolName: String {
     switch proto {
     case IPProtocol.tcp: "tcp"

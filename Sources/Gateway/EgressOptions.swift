@@ -53,7 +53,7 @@ package enum EgressOptions {
     }
   }
 
-  /// Rules come before those of the preset; `default` and `host` in place of the preset's.
+  /// The rules precede those of the preset; `default` and `host` replace the preset's.
   private static func policy(_ members: JSONObject) throws(PluginFailure) -> EgressPolicy {
     var policy = EgressPolicy()
     if let value = members["preset"], value != .null {
@@ -65,7 +65,7 @@ package enum EgressOptions {
       case .string("allow"): policy.allowsOthers = true
       case .string("deny"):
         policy.allowsOthers = false
-        // Who denies by default does not mean the host's loopback to stay open.
+        // A policy that denies by default includes the host's loopback.
         policy.reachesHost = false
       default: throw .invalid("/egress/default", "neither allow nor deny")
       }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The part of a gateway plugin's schema.json that bounds its engines.
+// The part of a gateway plugin's schema.json with the limits of its engines.
 
 extension GatewayOptions {
-  /// Members of `limits` that the host does for every plugin.
+  /// Members of `limits` that the host enforces for every plugin.
   package static let linkLimits = #"""
             "fromGuest": {
               "type": "object",
@@ -45,8 +45,8 @@ extension GatewayOptions {
             }
     """#
 
-  /// Members of `properties` in a JSON Schema, without a comma behind the last. `egress` has no type here: EgressOptions says
-  /// what is wrong in it, in words and at its place, where a schema of alternatives says that none fits.
+  /// Members of `properties` in a JSON Schema, without a trailing comma. `egress` has no type here: errors from
+  /// EgressOptions name the place and the reason, while a schema of alternatives would only report that none matches.
   package static let boundsSchema = #"""
         "closedNetworks": {
           "type": "array",

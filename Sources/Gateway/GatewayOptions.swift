@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Options that every plugin with the NetStack gateway in it has: what its guests are told and
-// the bounds of its engines. Addresses are each plugin's own affair.
+// Options common to all plugins with a stack: DHCP and DNS options for guests, and the limits of the engines. Addresses are
+// options of each plugin.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
-/// Options with every default filled in.
+/// The common options, with defaults filled in.
 package struct GatewayOptions: Equatable {
   package var mtu: Int
   package var hostLoopback: Bool
   package var forwardsShowClients: Bool
-  /// Nil: the host's.
+  /// Nil: the host's search domains.
   package var search: [String]?
   package var leaseSeconds: UInt32
   package var maximumConnections: Int
@@ -57,7 +57,7 @@ package struct GatewayOptions: Equatable {
     limits = try Self.limits(options)
   }
 
-  /// Those of `limits` that are a gateway's: how fast a link is, is the host's.
+  /// The members of `limits` that the stack enforces; link rates are limited by the host.
   package static func limits(_ options: Options) throws(PluginFailure) -> GuestLimits {
     let limits = try options.object("limits")
     return GuestLimits(
@@ -65,7 +65,7 @@ package struct GatewayOptions: Equatable {
       connections: Int(try limits.integer("connections", in: 1...1_000_000) ?? 0))
   }
 
-  /// The same for the stack.
+  /// Copies the options into the stack's configuration.
   package func apply(to config: inout StackConfig) {
     let second: UInt64 = 1_000_000_000
     config.mtu = mtu
@@ -85,7 +85,7 @@ package struct GatewayOptions: Equatable {
 
   // MARK: Reading
 
-  /// An IPv4 address; nil when absent.
+  /// An IPv4 address; nil if the option is absent.
   package static func address(_ options: Options, _ name: String) throws(PluginFailure)
     -> IPAddress?
   {
@@ -96,7 +96,7 @@ package struct GatewayOptions: Equatable {
     return address
   }
 
-  /// The network of `netmask` that `gateway` lies in.
+  /// The subnet of `gateway` with the option `netmask`.
   package static func subnet(_ options: Options, gateway: IPAddress) throws(PluginFailure) -> CIDR {
     let netmask = try address(options, "netmask") ?? IPAddress(255, 255, 255, 0)
     let prefixLength = (~netmask.v4).leadingZeroBitCount
@@ -109,7 +109,7 @@ package struct GatewayOptions: Equatable {
     return subnet
   }
 
-  /// Refuses what no machine of `subnet` can have.
+  /// Throws for an address that no host in `subnet` can have.
   package static func check(
     _ address: IPAddress, isIn subnet: CIDR, pointer: String
   ) throws(PluginFailure) {
@@ -131,7 +131,7 @@ package struct GatewayOptions: Equatable {
     return names
   }
 
-  /// Whether every DHCP client can take the name (RFC 1035 §2.3.1, with `_`).
+  /// Whether the name is valid for every DHCP client (RFC 1035 §2.3.1, and `_`).
   package static func isDomain(_ name: String) -> Bool {
     let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
     return name.utf8.count <= 253

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The base of plugins that are a Stack: frames, events and connections go to it, and it ends with
-// the instance. What is a network's own (addresses, leases, names) is its subclass's.
+// Base class of plugins with a Stack: passes frames, events and connections to it, and ends it with the instance.
+// Subclasses add addresses, leases and names.
 
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 import Wire
 
-/// An instance of a gateway. Loop thread only.
+/// An instance of a gateway. Thread: loop only.
 open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
-  /// The name under which guests find the host.
+  /// The name of the host for guests.
   package static let hostName = "host.lima.internal"
 
   package final let stack: Stack
-  /// Of the network: where it keeps what outlives its process; "": nowhere.
+  /// The network's directory for files that outlive the process; "": none.
   final let stateDirectory: String
-  /// The host's interface that the network has; "": none.
+  /// The name of the network's interface on the host; "": none.
   package final var ownInterface = ""
   /// Nil without IPv6.
   package final var ipv6: IPv6Control?
   /// Nil without NAT64.
   final var dns64: DNS64?
   private var isDown = false
-  /// As they hold.
+  /// The options in effect.
   private var options: JSONValue
 
   /// - Parameter stack: from `Stack.make`.
@@ -53,7 +53,7 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     host.complete(op)
   }
 
-  /// What guests reach and their limits change while the network runs; all else is fixed with it.
+  /// Changes egress rules and limits of a running network; other options cannot change.
   open override func reconfigure(_ config: NetworkConfig) throws(PluginFailure) {
     guard Self.fixed(config.options.json) == Self.fixed(options) else {
       throw PluginFailure(
@@ -72,12 +72,12 @@ open class GatewayPlugin: NetworkPlugin, ForwardExtension, ConnectExtension {
     members["egress"] = nil
     members["closedNetworks"] = nil
     members["limits"] = nil
-    // The host's affair.
+    // Enforced by the host.
     members["portSecurity"] = nil
     return .object(members)
   }
 
-  /// Uplinks are no links of the stack's.
+  /// Uplinks are not links of the stack.
   open override func portUp(_ info: PortInfo) throws(PluginFailure) {
     if info.kind != LND_PORT_UPLINK { try stack.portUp(info) }
   }

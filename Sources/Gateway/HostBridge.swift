@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Between the ABI and NetStack, which does not know it: the host's functions as a StackHost, frames and
-// events where they lie, links, DNS. This is the one place that knows both. Loop thread only.
+// The bridge between the plugin ABI and NetStack: the host's functions as a StackHost, frames and events without a copy,
+// links, DNS. No other code depends on both. Thread: loop only.
 
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 import Wire
 
-/// Frames and events are handed over without a copy: their layouts are the same.
+/// Frames and events are passed without a copy: both sides have the same layout.
 package enum SharedLayout {
-  /// False in a build that must not run.
+  /// False if the layouts differ; the plugin must not start then.
   package static var holds: Bool {
     framesMatch && slicesMatch && eventsMatch
   }
@@ -61,7 +61,7 @@ extension FDEvent {
 }
 
 extension StackHost {
-  /// Nil when the host lacks a function of ABI 1.0.
+  /// Nil if the host lacks a function of ABI 1.0.
   init?(_ table: UnsafePointer<lnd_host>) {
     let host = table.pointee
     guard SharedLayout.holds, let send = host.send, let now = host.now_ns, let add = host.fd_add,
@@ -71,14 +71,14 @@ extension StackHost {
     typealias Send = @convention(c) (Context, PortID, UnsafeRawPointer, UInt32) -> UInt32
     self.init(
       context: host.ctx,
-      // The same function for C: both are given the address of an array of frames.
+      // Both types are the same C function: its argument is the address of an array of frames.
       sendFrames: unsafeBitCast(send, to: Send.self), now: now, addFD: add, modifyFD: modify,
       removeFD: remove, setTimer: timer, cancelTimer: cancel, writeLog: host.log)
   }
 }
 
 extension Stack {
-  /// Frames of the host's, where they lie.
+  /// Frames from the host; borrowed for the call.
   @inline(__always)
   func rx(_ port: lnd_port, _ frames: UnsafePointer<lnd_frame>, _ count: Int) {
     frames.withMemoryRebound(to: Frame.self, capacity: count) {
@@ -115,11 +115,11 @@ extension LinkInfo {
   }
 }
 
-/// The network's DNS, by limanetd.dns/1.
+/// DNS of the network through limanetd.dns/1.
 final class BrokerResolver: DNSResolver {
   private let dns: HostDNS
 
-  /// Nil when the host offers none.
+  /// Nil if the host does not offer the extension.
   init?(_ host: HostContext) {
     guard let dns = HostDNS(host) else { return nil }
     self.dns = dns
@@ -136,7 +136,7 @@ final class BrokerResolver: DNSResolver {
     var query = DNSQuery(
       transport: transport == .udp ? LND_DNS_UDP : LND_DNS_TCP, message: message.buffer,
       deadline: deadline)
-    // A switch's port is no guest's: there the station says which it is.
+    // On a switch's port the station identifies the guest.
     query.port = questioner.port
     query.mac = questioner.mac.bytes
     if let client = questioner.client { query.client = client.asABI }
@@ -148,7 +148,7 @@ final class BrokerResolver: DNSResolver {
 }
 
 extension ForwardFailure {
-  /// As the ABI says it.
+  /// The error for the ABI.
   var asPluginFailure: PluginFailure {
     let status =
       switch reason {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What guests and links are called, as labels of DNS (RFC 952, RFC 1123 §2.1).
+// Names of guests and links as DNS labels (RFC 952, RFC 1123 §2.1).
 
 package enum HostName {
-  /// The label for what a guest calls itself: the first of a dotted name, in lower case, with a
-  /// hyphen for each underscore, and without those at its ends. Nil when that is no host name.
+  /// The DNS label for a guest's host name: its first label in lower case, underscores replaced by hyphens, without hyphens
+  /// at its ends. Nil if that is not a valid host name.
   package static func label(_ name: String) -> String? {
     label(name.utf8.prefix { $0 != UInt8(ascii: ".") })
   }
 
-  /// The label by which Lima knows the instance of that name: "lima-", and hyphens for dots, too.
+  /// The label that Lima uses for the instance of that name: "lima-" and the name, with hyphens for dots.
   package static func limaLabel(_ instance: String) -> String? {
     guard let label = label(instance.utf8[...]) else { return nil }
     return label.hasPrefix("lima-") ? label : self.label("lima-\(label)")

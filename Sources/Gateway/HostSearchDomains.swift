@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The search domains of the host, which guests get where the configuration names none: the last
-// `search` or `domain` line of resolv.conf(5), read anew when the file changes. Looking costs one
-// stat; it is done when a guest asks by DHCP. Loop thread.
+// The host's search domains, for guests of a network whose configuration has none: the last `search` or `domain` line of
+// resolv.conf(5). The file is read again when it has changed, which is checked with one stat for each DHCP request. Thread:
+// loop only.
 
 import Platform
 
-/// See the head of this file.
+/// The search domains of the host's resolv.conf.
 package final class HostSearchDomains {
-  /// Domains that a guest is given at most.
+  /// Maximum number of domains for a guest.
   private static let limit = 32
   private static let maximumBytes = 1 << 16
 
@@ -26,14 +26,14 @@ package final class HostSearchDomains {
       domains = Self.parse(
         String(decoding: try Files.read(path, limit: Self.maximumBytes), as: UTF8.self))
     } catch {
-      // No such file: no domains. It is looked for again when there is one.
+      // No file: no domains. It is looked for again the next time.
       domains = []
     }
     return domains
   }
 
-  /// What is no domain name is left out, and so is the root. As in the C library a keyword begins its line,
-  /// and one without a domain changes nothing.
+  /// Invalid domain names and the root are ignored. As in the C library a keyword is at the start of its line, and one
+  /// without a domain has no effect.
   package static func parse(_ text: String) -> [String] {
     var domains: [String] = []
     for line in text.split(whereSeparator: \.isNewline) {

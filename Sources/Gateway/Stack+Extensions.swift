@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every plugin with a Stack does in the same way: making it, the ports of the ABI, and the
-// extensions forward/1, connect/1 and the list of lease/1. From the SDK's requests to the stack
-// and back.
+// What all plugins with a Stack share: its creation, ports of the ABI, and the conversion of requests of the extensions
+// forward/1, connect/1 and lease/1 (`list`) to the stack and back.
 
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 
 extension Stack {
-  /// The stack of a plugin's instance, with real sockets and the host's DNS.
+  /// Creates the stack of a plugin's instance, with real sockets and the host's DNS.
   package static func make(
     _ host: HostContext, _ config: StackConfig
   ) throws(PluginFailure) -> Stack {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `lima-netd status` shows of each guest's share: what it holds now, and what it was denied.
+// Members of `lima-netd status` for each guest's share: what it holds and what it was refused.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
 extension Stack {
-  /// Of the guest of a link that is a guest's own.
+  /// The share of the guest of an isolated network's link.
   package func shareMembers(ofGuestAt link: UInt32) -> JSONValue {
     let shares = core.shares
     return .object(members(shares.pointer(shares.of(link, .zero)).pointee))
   }
 
-  /// Of every guest of a switch that holds something or was denied something.
-  /// - Parameter name: of the guest that a station belongs to, or "".
+  /// Shares of all guests of a switch that hold something or were refused something.
+  /// - Parameter name: the name of the guest that a station belongs to, or "".
   package func shareList(_ name: (MACAddress) -> String) -> JSONValue {
     let shares = core.shares
     var list: [JSONValue] = []

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `lima-netd status` shows of a gateway: flows there are, and counters since the start.
+// Members of `lima-netd status` for a gateway: current flows, and counters since the start.
 
 import LimaNetdSDK
 import NetStack
@@ -36,7 +36,7 @@ extension Stack {
     ]
   }
 
-  /// Members that tell of a link.
+  /// Members for a link.
   package func linkMembers(_ link: UInt32) -> JSONObject {
     let counters = links.pointer(link).pointee.counters
     return [
@@ -51,7 +51,7 @@ extension Stack {
     ]
   }
 
-  /// What was denied. The latest flows last; their age in seconds.
+  /// Denied flows, the latest last, with their age in seconds.
   private var egressStatus: JSONValue {
     let egress = core.egress
     return [

@@ -46,7 +46,7 @@ package enum JournalLayout {
   package static let slots = 1024
   /// Bytes of a slot; the network process's ports define its contents.
   package static let slotSize = 64
-  /// Behind them: DNS questions that are under way (Host's QuestionJournal).
+  /// Behind them: DNS questions in progress (Host's QuestionJournal).
   package static let questions = slots * slotSize
   package static let questionSlots = 256
   package static let questionSlotSize = 1024

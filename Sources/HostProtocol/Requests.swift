@@ -48,9 +48,9 @@ package enum HostRequest: Codable, Hashable, Sendable {
   /// Applies other options to the running network plugin. Reply: nothing, or why they were refused; UNSUPPORTED: they
   /// apply from its next start on.
   case reconfigure(NetworkSpec)
-  /// Instead of `start`: has the plugins look at their options, and makes nothing. Reply: nothing, or what one refuses.
+  /// Instead of `start`: the plugins validate their options, and nothing is created. Reply: nothing, or an objection.
   case validate(NetworkSpec)
-  /// A guest does not use what `reserveLease` gave it any more. Reply: nothing.
+  /// A guest no longer uses what `reserveLease` returned. Reply: nothing.
   case releaseLease(port: UInt64)
   /// Replaces the DNS plugin of the running network. Reply: nothing, or why the previous one stays.
   case setDNS(DNSSpec)
@@ -114,7 +114,7 @@ package struct NetworkSpec: Codable, Hashable, Sendable {
   package var hasCards: Bool
   /// The restrictions of its process; nil: none (`sandbox: off`).
   package var confinement: ConfinementSpec?
-  /// Values of options that nobody is to read (`writeOnly`): masked in whatever the plugins say.
+  /// Values of secret options (`writeOnly`), masked in all output of the plugins.
   package var secrets: [String]?
   /// Of each guest's link; nil: none.
   package var limits: LinkLimits?

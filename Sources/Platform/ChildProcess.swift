@@ -26,7 +26,7 @@ package enum ChildProcess {
       if case .killed = self { true } else { false }
     }
 
-    /// What a shell would return: 128 + signal for a killed child.
+    /// The exit status in a shell: 128 + signal for a killed child.
     package var shellStatus: Int32 {
       switch self {
       case .exited(let code): code

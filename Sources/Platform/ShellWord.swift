@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ShellWord: words of commands that people paste into a shell. Pure.
+// ShellWord: quotes words of commands that users paste into a shell. Pure.
 
 /// A word for a shell.
 package enum ShellWord {
-  /// As it is where nothing in it means something to a shell, else in single quotes.
+  /// Unchanged if it has no special characters, otherwise in single quotes.
   package static func quoted(_ word: String) -> String {
     let isPlain =
       !word.isEmpty

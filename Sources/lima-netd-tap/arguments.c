@@ -1,5 +1,5 @@
-/* arguments.c - the words of the command line, each checked, and what follows
- * from them: owner, interface name, hardware address.
+/* arguments.c - parses and checks the command line, and derives owner, interface name and hardware
+ * address.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -20,8 +20,8 @@ static int is_letter_or_digit(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Lima's rule: letters and digits, with single dots, dashes and underscores
- * between them; at most 76. */
+/* Lima's rule: letters and digits, with single dots, dashes and underscores between them, at most 76
+ * characters. */
 static int is_identifier(const char *text) {
     size_t length = strnlen(text, 77);
     if (length == 0 || length > 76) return 0;
@@ -33,7 +33,7 @@ static int is_identifier(const char *text) {
     return 1;
 }
 
-/* An interface's name that is also one component of a path. */
+/* A valid interface name, which is also one component of a path. */
 static int is_interface(const char *text) {
     size_t length = strnlen(text, IFNAMSIZ);
     if (length == 0 || length >= IFNAMSIZ) return 0;
@@ -44,8 +44,8 @@ static int is_interface(const char *text) {
     return 1;
 }
 
-/* The Lima home that a TAP which lasts is for, to be read by people and by
- * lima-netd: printable ASCII, what is not plain written as =XX by the caller. */
+/* The Lima home that a persistent TAP belongs to, for users and for lima-netd: printable ASCII, in which
+ * the caller has encoded other characters as =XX. */
 static int is_home(const char *text) {
     size_t length = strnlen(text, HOME_MAX + 1);
     if (length == 0 || length > HOME_MAX || text[0] != '/') return 0;
@@ -54,7 +54,7 @@ static int is_home(const char *text) {
     return 1;
 }
 
-/* Decimal, without sign, blanks or leading zeros. */
+/* A decimal number without sign, blanks or leading zeros. */
 static int parse_number(const char *text, uint64_t max, uint64_t *value) {
     size_t length = strnlen(text, 11);
     if (length == 0 || length > 10 || (text[0] == '0' && length > 1)) return 0;
@@ -68,13 +68,13 @@ static int parse_number(const char *text, uint64_t max, uint64_t *value) {
 
 static uid_t parse_uid(const char *text, const char *what) {
     uint64_t value;
-    /* (uid_t)-1 means "nobody in particular" to the kernel. */
+    /* The kernel interprets (uid_t)-1 as "no owner". */
     if (!parse_number(text, 0xfffffffe, &value))
         fail(STATUS_USAGE, "%s is no user id: %.40s", what, text);
     return (uid_t)value;
 }
 
-/* A.B.C.D/N, a host's own address of a subnet. */
+/* A.B.C.D/N, an address of a host in its subnet. */
 static void parse_address(const char *text, struct request *request) {
     char copy[32];
     struct in_addr parsed;
@@ -101,9 +101,9 @@ static void parse_address(const char *text, struct request *request) {
     request->address_text = text;
 }
 
-/* An address with dashes for colons, which mean something in sudoers, and "/64":
- * fd12-3456-789a--1/64. Unique local or global unicast (RFC 4291, RFC 4193), and
- * not the prefix's own, which is that of any router. */
+/* An address with dashes instead of colons, which have a meaning in sudoers, and "/64":
+ * fd12-3456-789a--1/64. Unique local or global unicast (RFC 4291, RFC 4193), and not the Subnet-Router
+ * anycast address. */
 static void parse_address6(const char *text, struct request *request) {
     char copy[INET6_ADDRSTRLEN + 4];
     size_t length = strnlen(text, sizeof copy);
@@ -128,16 +128,15 @@ static void parse_address6(const char *text, struct request *request) {
     request->has_address6 = 1;
 }
 
-/* FNV-1a. Names and addresses only have to differ, not to be secret. */
+/* FNV-1a: names and addresses must differ, but need not be secret. */
 static uint64_t hash(const char *text) {
     uint64_t value = 0xcbf29ce484222325u;
     for (; *text; text++) value = (value ^ (uint8_t)*text) * 0x100000001b3u;
     return value;
 }
 
-/* "ln1000-shared", or where that is longer than an interface's name may be,
- * "ln-" and 60 bits of its hash. Sources/Platform/Linux/HostTapLink.swift has
- * the same. */
+/* "ln1000-shared", or "ln-" and 60 bits of its hash if that is too long for an interface.
+ * Sources/Platform/Linux/HostTapLink.swift derives the same name. */
 static void name_interface(struct request *request) {
     char text[128];
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -150,8 +149,7 @@ static void name_interface(struct request *request) {
         memcpy(request->name, "ln-", 3);
         for (int i = 0; i < 12; i++) request->name[3 + i] = digits[value >> (5 * i) & 31];
     }
-    /* Locally administered. A bridge takes the lowest address of its ports: FE
-     * is never that. */
+    /* Locally administered. A bridge uses the lowest address of its ports, which one with FE never is. */
     request->mac[0] = request->bridge ? 0xfe : 0x02;
     for (int i = 1; i < 6; i++) request->mac[i] = (uint8_t)(value >> (8 * i));
 }
@@ -205,8 +203,7 @@ void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request
             fail(STATUS_USAGE, "--mtu is too small for IPv6, which needs 1280: %.40s", mtu);
     }
 
-    /* Whose it is: who calls. Only root says otherwise, and sudo says who that
-     * root is. */
+    /* The owner is the calling user. If that is root, sudo names the user. */
     uid_t caller = getuid();
     if (caller == 0 && sudo_uid) caller = parse_uid(sudo_uid, "SUDO_UID");
     request->owner = owner ? parse_uid(owner, "--owner") : caller;

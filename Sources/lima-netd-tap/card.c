@@ -1,16 +1,15 @@
-/* card.c - a guest on a plain network card: a macvtap of its own.
+/* card.c - a macvtap for a guest on a network card.
  *
- * A macvtap is no TAP: it lives until somebody deletes it, with or without
- * descriptors. So it is put into a network namespace that nobody else is in. An
- * open /dev/tapN holds the namespace it was opened in (tap_open: sk_alloc), and
- * with its last duplicate the namespace goes, and what is in it. The host's own
- * list of interfaces never shows it, and nothing of the host's configures it.
+ * Unlike a TAP, a macvtap exists until it is deleted, with or without open descriptors. It is therefore
+ * created in a network namespace without processes. An open /dev/tapN holds a reference to the namespace
+ * that it was opened in (tap_open: sk_alloc); when its last duplicate is closed, the namespace and the
+ * macvtap in it are destroyed. The macvtap never appears among the host's interfaces, and no service of
+ * the host configures it.
  *
- * Its Ethernet address is the guest's, which is not known yet: who holds the
- * descriptor may set it (SIOCSIFHWADDR of tap.c asks for no capability).
+ * Its Ethernet address must become the guest's, which is not known yet: the holder of the descriptor may
+ * set it (SIOCSIFHWADDR in tap.c checks no capability).
  *
- * Sources: Linux drivers/net/macvlan.c, drivers/net/tap.c, net/core/rtnetlink.c;
- * network_namespaces(7).
+ * Sources: Linux drivers/net/macvlan.c, drivers/net/tap.c, net/core/rtnetlink.c; network_namespaces(7).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -31,7 +30,7 @@ int card_find(const struct request *request, struct link *card) {
     char bridge[IFNAMSIZ] = "?";
     memset(card, 0, sizeof *card);
     if (request->verb == VERB_UNSETUP || !request->bridge || !link_find(request->bridge, card)) return 0;
-    /* "tun" is the local port of an Open vSwitch bridge in user space, too. */
+    /* "tun" is also the local port of a userspace Open vSwitch bridge. */
     if (strcmp(card->kind, "bridge") == 0 || strcmp(card->kind, "openvswitch") == 0 ||
         strcmp(card->kind, "tun") == 0 || card->type != ARPHRD_ETHER || card->flags & IFF_LOOPBACK)
         return 0;
@@ -54,7 +53,7 @@ void card_enter(void) {
              errno == EPERM ? " (it needs CAP_SYS_ADMIN: root has it)" : "");
 }
 
-/* Of the device behind the descriptor, and not of what a file was called. */
+/* Checks the device behind the descriptor, whatever the name of its file. */
 static int is_ours(int fd, const char *name, const uint8_t mac[6]) {
     struct ifreq interface;
     memset(&interface, 0, sizeof interface);
@@ -74,8 +73,8 @@ int card_open(const struct request *request, const struct link *card) {
     if (getrandom(&chosen, sizeof chosen, 0) != (ssize_t)sizeof chosen)
         fail(STATUS_SYSTEM, "getrandom: %s", strerror(errno));
     chosen.mac[0] = (uint8_t)((chosen.mac[0] & 0xfe) | 0x02);
-    /* The file /dev/tapN is called by the index, which another namespace may have
-     * given as well: small ones surely. */
+    /* /dev/tapN is named after the interface index, and a device of another namespace may have the same:
+     * small indices surely do. */
     int index = (int)((chosen.index & 0x3fffffff) | 0x20000000);
 
     int error = link_make_macvtap(request->name, index, card->index, chosen.mac);
@@ -99,8 +98,8 @@ int card_open(const struct request *request, const struct link *card) {
         fail(STATUS_SYSTEM, "%s: TUNSETIFF: %s", path, strerror(errno));
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
         fail(STATUS_SYSTEM, "%s: TUNSETVNETHDRSZ: %s", path, strerror(errno));
-    /* Without IFF_ALLMULTI the guest would miss every group the namespace has not
-     * joined, and IPv6 with them. */
+    /* Without IFF_ALLMULTI the guest would get no multicast that the namespace has not joined, and so no
+     * IPv6. */
     link_up(request->name, index, IFF_UP | IFF_ALLMULTI);
     return fd;
 }

@@ -1,5 +1,5 @@
-/* device.c - the TAP itself (Documentation/networking/tuntap.rst), the
- * settings of its interface, and handing it over.
+/* device.c - creates the TAP (Documentation/networking/tuntap.rst), sets up its interface and passes its
+ * descriptor on.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -27,7 +27,7 @@ int device_open(const struct request *request, int again) {
              errno == ENOENT ? " (load the driver: modprobe tun)" : "");
     memset(&interface, 0, sizeof interface);
     memcpy(interface.ifr_name, request->name, IFNAMSIZ);
-    /* The kernel makes it for us alone, or not at all. */
+    /* IFF_TUN_EXCL: fails if an interface of that name exists. */
     interface.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (again ? 0 : IFF_TUN_EXCL));
     if (ioctl(fd, TUNSETIFF, &interface) < 0) {
         if (errno == EBUSY)
@@ -38,7 +38,7 @@ int device_open(const struct request *request, int again) {
     }
     if (strncmp(interface.ifr_name, request->name, IFNAMSIZ) != 0)
         fail(STATUS_SYSTEM, "the kernel gave the TAP another name than %s", request->name);
-    /* Before it can outlive this process: a TAP without an owner is anybody's. */
+    /* Before it becomes persistent: any user may open a TAP without an owner. */
     if (ioctl(fd, TUNSETOWNER, (unsigned long)request->owner) < 0)
         fail(STATUS_SYSTEM, "TUNSETOWNER %u: %s", (unsigned)request->owner, strerror(errno));
     if (ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
@@ -51,7 +51,7 @@ void device_persist(int fd, int on) {
         fail(STATUS_SYSTEM, "TUNSETPERSIST: %s", strerror(errno));
 }
 
-/* A system without the setting needs it not. */
+/* Systems without the setting do not need it. */
 static void write_setting(const char *family, const char *name, const char *key, const char *value) {
     char path[128];
     int length = snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/%s", family, name, key);
@@ -88,11 +88,11 @@ int device_allow_ipv6(const struct request *request) {
     write_setting("ipv6", name, "forwarding", "0");
     write_setting("ipv6", name, "accept_redirects", "0");
     write_setting("ipv6", name, "proxy_ndp", "0");
-    /* Neither asks for routers, nor makes an address, nor looks for who has ours. */
+    /* No router solicitations, no autoconfigured addresses, no Duplicate Address Detection. */
     write_setting("ipv6", name, "router_solicitations", "0");
     write_setting("ipv6", name, "addr_gen_mode", "1");
     write_setting("ipv6", name, "dad_transmits", "0");
-    /* Its address stays while it is down for a moment, as the IPv4 one does. */
+    /* Keeps IPv6 addresses while the interface is down, as IPv4 addresses are. */
     write_setting("ipv6", name, "keep_addr_on_down", "1");
     write_setting("ipv6", name, "disable_ipv6", "0");
     return 1;

@@ -1,6 +1,6 @@
-/* main.c - lima-netd-tap: makes exactly one TAP device for a network of
- * lima-netd, hands its descriptor over, and exits. The only part of lima-netd
- * that runs with a privilege. The order of the steps is README.md's.
+/* main.c - lima-netd-tap: creates one TAP device for a network of lima-netd, passes its descriptor to the
+ * caller, and exits. It is the only part of lima-netd that runs with privileges. README.md describes the
+ * order of the steps.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -25,18 +25,18 @@ void fail(int status, const char *format, ...) {
     va_end(arguments);
     if (length < 0) length = 0;
     if ((size_t)length > sizeof text - 2) length = sizeof text - 2;
-    /* What came from outside must not drive a terminal: neither by ASCII's
-     * control characters nor by those of C1, in 8 bits or in UTF-8. */
+    /* Input in messages must not control a terminal: control characters of ASCII and C1, in 8 bits or in
+     * UTF-8, are replaced. */
     for (int i = 0; i < length; i++)
         if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f) text[i] = '?';
     text[length++] = '\n';
     ssize_t written = write(2, text, (size_t)length);
-    (void)written; /* nobody to tell */
+    (void)written; /* an error cannot be reported */
     _exit(status);
 }
 
-/* Descriptors 0, 1 and 2 exist, so that nothing opened later takes their
- * numbers; there are no others. */
+/* Opens descriptors 0, 1 and 2 if they are closed, so that nothing opened later gets their numbers, and
+ * closes all others. */
 static void settle_descriptors(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) _exit(STATUS_SYSTEM);
@@ -49,13 +49,13 @@ static void settle_signals(void) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
-    /* Whatever happens, it is over soon. */
+    /* Bounds the run time. */
     signal(SIGALRM, SIG_DFL);
     alarm(10);
 }
 
-/* The TAP of `setup` that is there already; 0 when there is none. Refuses what
- * is somebody else's. */
+/* Finds the TAP that `setup` made earlier; 0 if there is none. Fails if the interface belongs to another
+ * user or program. */
 static int find_own(const struct request *request, struct link *link) {
     if (!link_find(request->name, link)) return 0;
     if (strcmp(link->kind, "tun") != 0 || !link->is_tap)
@@ -73,14 +73,14 @@ static int find_own(const struct request *request, struct link *link) {
 
 static void unsetup(const struct request *request) {
     struct link link;
-    if (!find_own(request, &link)) return; /* gone is what was asked for */
+    if (!find_own(request, &link)) return; /* already removed */
     int fd = device_open(request, 1);
     device_persist(fd, 0);
     close(fd);
 }
 
-/* A bridge of Open vSwitch: its local port is of a kind of its own where the
- * kernel forwards, and a TAP of ovs-vswitchd's where that does. */
+/* Whether it is an Open vSwitch bridge: its local port has its own kind with the kernel's datapath, and is
+ * a TAP of ovs-vswitchd with the userspace one. */
 static int is_openvswitch(const struct link *link) {
     return strcmp(link->kind, "openvswitch") == 0 || (strcmp(link->kind, "tun") == 0 && link->is_tap);
 }
@@ -122,11 +122,11 @@ static void make(const struct request *request) {
         address_flush(request->name, link.index);
         if (!request->bridge || is_switch) link_leave(request->name, link.index, is_switch);
     }
-    /* Whose port it is to be, for who looks: the kernel does not tell of a switch. And whose home. */
+    /* Stores the bridge of the port, which the kernel does not report for Open vSwitch, and the Lima home. */
     link_set_alias(request->name, link.index, is_switch ? request->bridge : "",
                    request->home ? request->home : "");
     if (is_switch)
-        ; /* its own tools do it, as somebody else */
+        ; /* added by ovs-vsctl, as another user */
     else if (request->bridge)
         link_set_master(request->name, link.index, bridge.index, request->bridge);
     else

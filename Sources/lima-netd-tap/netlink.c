@@ -1,7 +1,7 @@
-/* netlink.c - rtnetlink(7): what there is, and the one interface changed.
+/* netlink.c - rtnetlink(7): queries interfaces, and changes the one requested.
  *
- * Answers come from the kernel (its address is checked) and are read within
- * their bounds all the same.
+ * Answers are from the kernel (the sender's address is checked), but their lengths are checked
+ * nevertheless.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Frames the kernel keeps for a reader that is late: a TAP drops what is
- * beyond it, where a real card makes TCP wait. */
+/* Frames that the kernel queues for a slow reader: a TAP drops frames beyond that, while a real card makes
+ * TCP wait. */
 #define QUEUE_LENGTH 10000
 
 static int netlink_fd = -1;
@@ -63,8 +63,7 @@ static void attribute(struct message *m, uint16_t type, const void *value, size_
 
 typedef void visitor(const struct nlmsghdr *message, void *context);
 
-/* Sends a request, shows each answer to `visit`, and returns the errno the
- * kernel ends with (0: done). */
+/* Sends a request, calls `visit` for each answer, and returns the errno of the final one (0: success). */
 static int ask(struct message *m, visitor *visit, void *context) {
     static char buffer[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
     if (send(netlink_fd, m, m->head.nlmsg_len, 0) < 0)
@@ -76,7 +75,7 @@ static int ask(struct message *m, visitor *visit, void *context) {
                              &from_length);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) fail(STATUS_SYSTEM, "netlink: %s", strerror(errno));
-        if (from_length != sizeof from || from.nl_pid != 0) continue; /* not the kernel */
+        if (from_length != sizeof from || from.nl_pid != 0) continue; /* not from the kernel */
         int left = (int)n;
         for (struct nlmsghdr *one = (struct nlmsghdr *)buffer; NLMSG_OK(one, left);
              one = NLMSG_NEXT(one, left)) {
@@ -191,7 +190,7 @@ void link_leave(const char *name, int index, int or_stay_with_switch) {
     begin_change(&m, index, 0);
     attribute(&m, IFLA_MASTER, &none, sizeof none);
     int error = ask(&m, NULL, NULL);
-    /* Open vSwitch in the kernel is left by its own tools only. */
+    /* A port of Open vSwitch's kernel datapath can only be removed by its own tools. */
     if (error == EOPNOTSUPP && or_stay_with_switch) return;
     if (error) fail(STATUS_SYSTEM, "%s cannot leave its bridge: %s", name, strerror(error));
 }
@@ -215,7 +214,7 @@ void link_up(const char *name, int index, unsigned flags) {
     change(&m, name, "bringing up");
 }
 
-/* Opens an attribute that has others in it, and returns its place. */
+/* Begins a nested attribute and returns its offset. */
 static size_t nest(struct message *m, uint16_t type) {
     size_t at = m->head.nlmsg_len - NLMSG_HDRLEN;
     attribute(m, type, NULL, 0);
@@ -292,7 +291,7 @@ struct clash {
     uint8_t with6[16];       /* instead of its address, of IPv6 */
 };
 
-/* Whether an IPv6 address of another interface is of our /64, or its subnet has it. */
+/* Whether another interface has an IPv6 address in the same /64, or a subnet that contains it. */
 static void look_for_clash6(const struct nlmsghdr *message, void *context) {
     struct clash *clash = context;
     if (clash->with.index || message->nlmsg_type != RTM_NEWADDR ||
@@ -378,7 +377,7 @@ static void add_address6(const struct request *request, int index, const uint8_t
     memset(&info, 0, sizeof info);
     info.ifa_family = AF_INET6;
     info.ifa_prefixlen = 64;
-    /* Nobody else on the network can have it: who answers for others is dropped. */
+    /* No other station can have it: frames that claim it are dropped. */
     info.ifa_flags = IFA_F_NODAD;
     info.ifa_index = (uint32_t)index;
     begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &info, sizeof info);
@@ -389,7 +388,7 @@ static void add_address6(const struct request *request, int index, const uint8_t
 
 void address6_add(const struct request *request, int index) {
     const uint8_t *mac = request->mac;
-    /* RFC 4291, appendix A: guests know their router by it. */
+    /* Guests have the link-local address (RFC 4291, appendix A) as that of their router. */
     const uint8_t link_local[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff,
                                     0xfe, mac[3], mac[4], mac[5]};
     add_address6(request, index, link_local);

@@ -1,4 +1,4 @@
-/* privilege.c - capabilities(7): one is kept, then none.
+/* privilege.c - capabilities(7): drops all but one, and later that one.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE 1
@@ -29,7 +29,7 @@ void keep_net_admin(void) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(STATUS_SYSTEM, "PR_SET_NO_NEW_PRIVS: %s", strerror(errno));
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    /* Without CAP_SETPCAP the bounding set stays; nothing is executed anyway. */
+    /* Without CAP_SETPCAP the bounding set cannot be reduced; no program is executed anyway. */
     for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         if (cap != CAP_NET_ADMIN) prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
     set_capabilities(1u << CAP_NET_ADMIN);

@@ -1,4 +1,4 @@
-/* tap.h - what the files of lima-netd-tap share. See README.md for the review.
+/* tap.h - declarations shared by the files of lima-netd-tap. README.md is the guide for its review.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef LIMA_NETD_TAP_H
@@ -9,17 +9,17 @@
 #include <sys/types.h>
 
 /* Exit status. */
-#define STATUS_USAGE 2   /* an argument is wrong                             */
-#define STATUS_REFUSED 3 /* the request makes sense, and must not be         */
-#define STATUS_SYSTEM 4  /* the kernel said no                               */
+#define STATUS_USAGE 2   /* an argument is invalid                           */
+#define STATUS_REFUSED 3 /* the request is valid, and refused                */
+#define STATUS_SYSTEM 4  /* a system call failed                             */
 
-/* Says why, on standard error, in one line, and exits. */
+/* Writes the reason to standard error as one line, and exits. */
 void fail(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
 /* ------------------------------------------------------------- arguments.c */
 
-/* Bytes of a home as it is written down: with the rest of the alias it fits
- * into a netlink message of ours and the kernel's 256. */
+/* Maximum length of an encoded home: with the rest of the alias it fits into a netlink message of this
+ * program and into the kernel's 256 bytes. */
 #define HOME_MAX 180
 
 enum verb { VERB_OPEN, VERB_SETUP, VERB_UNSETUP };
@@ -29,7 +29,7 @@ struct request {
     const char *network;
     const char *bridge;  /* NULL: the TAP carries `address`; a network card's
                           * name, too: card.c                                */
-    const char *home;    /* NULL: none is written down                       */
+    const char *home;    /* NULL: not recorded                               */
     const char *address_text;
     uint32_t address;    /* host byte order                                  */
     unsigned prefix;
@@ -41,8 +41,7 @@ struct request {
     uint8_t mac[6];
 };
 
-/* Checks every word; does not return when one is wrong. `sudo_uid` is the
- * value of SUDO_UID, or NULL. */
+/* Checks all arguments; does not return if one is invalid. `sudo_uid` is the value of SUDO_UID, or NULL. */
 void parse_arguments(int argc, char **argv, const char *sudo_uid, struct request *request);
 
 /* ------------------------------------------------------------------ lock.c */
@@ -54,9 +53,9 @@ void lock_host(void);
 
 /* ------------------------------------------------------------- privilege.c */
 
-/* Leaves CAP_NET_ADMIN, which it must have, and takes all else away for good. */
+/* Keeps CAP_NET_ADMIN, which the process must have, and drops all other privileges permanently. */
 void keep_net_admin(void);
-/* Takes that away, too. */
+/* Drops CAP_NET_ADMIN, too. */
 void drop_everything(void);
 
 /* --------------------------------------------------------------- netlink.c */
@@ -74,42 +73,40 @@ struct link {
     int master;          /* index of what it is a port of; 0: nothing        */
 };
 
-/* In the network namespace of now; the socket before it is closed. */
+/* Opens the netlink socket in the present network namespace, and closes the previous one. */
 void netlink_open(void);
-/* 0 when there is no such interface. */
+/* Returns 0 if the interface does not exist. */
 int link_find(const char *name, struct link *link);
-/* MTU, queue length, hardware address; the interface is still down. */
+/* Sets MTU, queue length and hardware address; the interface is still down. */
 void link_configure(const char *name, int index, uint32_t mtu, const uint8_t mac[6]);
 void link_set_master(const char *name, int index, int master, const char *bridge);
-/* Off its bridge. A port of Open vSwitch may stay one where that is wanted. */
+/* Removes the interface from its bridge. With `or_stay_with_switch` a port of Open vSwitch may stay one. */
 void link_leave(const char *name, int index, int or_stay_with_switch);
-/* "lima-netd port of BRIDGE of HOME", without what is "". */
+/* Sets the alias "lima-netd port of BRIDGE of HOME", without the parts that are "". */
 void link_set_alias(const char *name, int index, const char *bridge, const char *home);
 /* Sets these flags (IFF_UP and others). */
 void link_up(const char *name, int index, unsigned flags);
-/* A macvtap (mode bridge) on the card, in this process's network namespace, by
- * a socket that may be of another one. Down; errno, or 0. */
+/* Creates a macvtap (mode bridge) on the card, in this process's network namespace, through a socket that
+ * may be of another one. It is down. Returns errno, or 0. */
 int link_make_macvtap(const char *name, int index, int card, const uint8_t mac[6]);
 void address_add(const struct request *request, int index);
-/* The IPv6 address, and the link-local one of the interface's Ethernet address.
- * The interface is up. */
+/* Adds the IPv6 address, and the link-local address derived from the interface's Ethernet address. The
+ * interface is up. */
 void address6_add(const struct request *request, int index);
-/* Takes all IPv4 addresses off the interface. */
+/* Removes all IPv4 addresses of the interface. */
 void address_flush(const char *name, int index);
-/* Fails, naming it, when another interface has an address of the subnet. */
+/* Fails with the name of another interface that has an address in the subnet. */
 void subnet_check(const struct request *request, int own_index);
 
 /* ---------------------------------------------------------------- device.c */
 
-/* Makes the TAP, or (`again`) attaches to the one there is. Its descriptor. */
+/* Creates the TAP, or (`again`) attaches to the existing one. Returns its descriptor. */
 int device_open(const struct request *request, int again);
 void device_persist(int fd, int on);
-/* Settings of the interface by which it is less than a full member of the
- * host's network: no IPv6, no forwarding, no redirects. IPv6 addresses that it
- * had are gone. */
+/* Restricts the interface on the host: no IPv6, no forwarding, no redirects. Removes its IPv6 addresses. */
 void device_confine(const struct request *request);
-/* IPv6 with the addresses that it is given, and none of its own making. 0 where
- * the kernel has none, or the administrator has turned it off for new interfaces. */
+/* Enables IPv6 with assigned addresses only. 0 if the kernel has no IPv6, or the administrator has
+ * disabled it for new interfaces. */
 int device_allow_ipv6(const struct request *request);
 /* Sends the descriptor over standard input. */
 void device_hand_over(int fd, const char *name);
@@ -118,12 +115,13 @@ int input_is_socket(void);
 
 /* ------------------------------------------------------------------ card.c */
 
-/* Whether the request is for a guest on a network card, and not for the port of
- * a bridge. Refuses cards that cannot have one, and what is asked for them in vain. */
+/* Whether the request is for a guest on a network card, and not for a port of a bridge. Fails for cards
+ * that cannot have a macvtap, and for options that do not apply. */
 int card_find(const struct request *request, struct link *card);
-/* A network namespace of this process's own. Needs CAP_SYS_ADMIN, once. */
+/* Enters a new network namespace. Needs CAP_SYS_ADMIN; once. */
 void card_enter(void);
-/* The macvtap's descriptor; with its last duplicate namespace and macvtap are gone. */
+/* Creates the macvtap and returns its descriptor. Closing the last duplicate destroys namespace and
+ * macvtap. */
 int card_open(const struct request *request, const struct link *card);
 
 #endif /* LIMA_NETD_TAP_H */

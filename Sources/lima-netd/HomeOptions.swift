@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HomeOptions: the one option every command has, which Lima home it is about.
+// HomeOptions: the option of every command for the Lima home.
 
 import ArgumentParser
 import Daemon
@@ -15,7 +15,7 @@ struct HomeOptions: ParsableArguments {
     completion: .directory)
   var path: String?
 
-  /// " --lima-home DIR" for another command that is about the same home; "" where nobody named one.
+  /// " --lima-home DIR" for another command with the same home; "" if the option was not given.
   var words: String {
     guard path != nil || CurrentProcess.environment["LIMA_HOME"]?.isEmpty == false,
       let home = try? resolve()
@@ -23,7 +23,7 @@ struct HomeOptions: ParsableArguments {
     return " --lima-home \(ShellWord.quoted(home.path))"
   }
 
-  /// The same, of a home that is known; "" for the one that is meant where nothing is said.
+  /// The same for a given home; "" for the default home.
   static func words(for home: LimaHome) -> String {
     let usual = LimaHome(
       explicit: nil, environment: CurrentProcess.environment.filter { $0.key != "LIMA_HOME" },
@@ -31,8 +31,8 @@ struct HomeOptions: ParsableArguments {
     return home.path == usual?.path ? "" : " --lima-home \(ShellWord.quoted(home.path))"
   }
 
-  /// The home whose daemon this invocation asks. Root by sudo who named none asks the daemon of the user who called sudo,
-  /// where root has none himself.
+  /// The home whose daemon is asked. For root by sudo without the option it is that of the user who called sudo, if root
+  /// has none.
   func resolveServed() throws -> LimaHome {
     let home = try resolve()
     let environment = CurrentProcess.environment
@@ -41,15 +41,15 @@ struct HomeOptions: ParsableArguments {
       !Files.exists(home.controlSocket), let directory = AccountNames.home(uid)
     else { return home }
     let theirs = LimaHome(path: directory + "/.lima")
-    // A socket of somebody else there is not what sudo's caller started.
+    // The socket must belong to the user who called sudo.
     guard theirs.problem == nil,
       (try? Files.info(theirs.controlSocket, followLinks: false))?.uid == uid
     else { return home }
     return theirs
   }
 
-  /// The home whose networks.yaml this invocation is about. Root by sudo who named none asks that of the user who called sudo,
-  /// where root has none himself.
+  /// The home whose networks.yaml is used. For root by sudo without the option it is that of the user who called sudo, if
+  /// root has none.
   func resolveConfigured() throws -> LimaHome {
     let home = try resolve()
     let environment = CurrentProcess.environment
@@ -61,13 +61,13 @@ struct HomeOptions: ParsableArguments {
     return theirs.problem == nil && Files.exists(theirs.configFile) ? theirs : home
   }
 
-  /// The home this invocation is about.
-  /// - Throws: `CommandFailure` when neither flag, environment nor the accounts of this system say where it is, its path is too
-  ///   long for sockets, or it is no directory.
+  /// The home of this invocation.
+  /// - Throws: `CommandFailure` if neither option, environment nor user database has it, its path is too long for sockets,
+  ///   or it is no directory.
   func resolve() throws -> LimaHome {
     var environment = CurrentProcess.environment
     if environment["HOME"]?.isEmpty ?? true {
-      // Of cron, or a unit without a user's session.
+      // HOME is not set by cron, or in a unit without a user's session.
       environment["HOME"] = AccountNames.home(CurrentProcess.effectiveUser)
     }
     let home = LimaHome(
@@ -80,7 +80,7 @@ struct HomeOptions: ParsableArguments {
     }
     if let obstacle = HomeTrust.obstacle(home) { throw CommandFailure(obstacle) }
     guard let problem = home.problem else { return home }
-    // By another name it may be short enough: the daemon serves it by its real one.
+    // Its real path, by which the daemon serves it, may be short enough.
     if let real = try? Files.realPath(home.path) {
       let byItsName = LimaHome(path: real)
       if byItsName.problem == nil { return byItsName }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The root command. Each sub-command is one file; `serve` is the default.
+// The root command. Each sub-command is in its own file; `serve` is the default.
 //
-// No command is asynchronous, on purpose: `exec`, `attach` and `tap-pair` unshare and enter user namespaces, which the kernel
-// allows to a process with one thread only, and an asynchronous main starts the concurrency runtime before a command
-// runs.
+// No command is asynchronous: `exec`, `attach` and `tap-pair` enter user namespaces, which the kernel allows for processes
+// with one thread only, and an asynchronous main would start the concurrency runtime before a command runs.
 
 import ArgumentParser
 import Platform
@@ -76,8 +75,8 @@ enum Main {
     }
   }
 
-  /// The commands that something waits for, parsed without the others, whose descriptions take milliseconds to put
-  /// together. nil: another command, a request for help or a mistake, which are for the whole tree.
+  /// Parses commands whose start-up time matters without the others, whose descriptions take milliseconds to build. nil for
+  /// another command, a request for help or an error, which need the whole tree.
   static func alone(_ arguments: [String]) -> (any ParsableCommand)? {
     let rest = Array(arguments.dropFirst())
     switch arguments.first {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// serve: the daemon. Runs in the foreground until SIGTERM or SIGINT.
+// serve: runs the daemon in the foreground until SIGTERM or SIGINT.
 
 import ArgumentParser
 import Daemon
@@ -68,7 +68,7 @@ struct Serve: ParsableCommand {
       pluginDirectories: pluginDirectories.map(absolute), gracePeriod: gracePeriod.nanoseconds,
       version: LimaNetd.version,
       installation: Installation(executable: try ChildProcess.ownPath()))
-    // Lima resolves links in its home; sockets must not depend on which of the names was given.
+    // Lima resolves links in its home; the sockets' paths must not depend on the name that was used.
     if let real = try? Files.realPath(options.home.path) {
       let explicit = options.configFile != options.home.configFile
       options.home = LimaHome(path: real)
@@ -88,7 +88,7 @@ struct Serve: ParsableCommand {
     #endif
     do {
       guard try DaemonProcess.run(options, logLevel: logLevel.value) else { return }
-      // The same words, of the file that is there now: it may be another version.
+      // The same arguments with the present file, which may be another version.
       try ChildProcess.replace(
         options.installation.executable, Array(CommandLine.arguments.dropFirst()))
     } catch let error as SystemError {

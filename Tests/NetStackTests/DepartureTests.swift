@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The end of a guest that had thousands of sockets: no turn of the loop closes more than a few hundred, and who comes
-// next in its place has nothing to do with what is left of it.
+// The departure of a guest with thousands of sockets: a loop iteration closes at most a few hundred, and the next guest on
+// the link is not affected.
 
 import Testing
 import Wire
@@ -11,7 +11,7 @@ import Wire
 @Suite(.timeLimit(.minutes(2))) struct DepartureTests {
   private static let flows = 2000
 
-  /// A guest with many UDP ports, each known to two remote endpoints, and some pings.
+  /// A guest with many UDP ports, each with two remote endpoints, and some pings.
   private func crowded(kind: LinkKind = .guest) throws -> DatagramWorld {
     let world = try DatagramWorld(kind: kind)
     let other = Endpoint(IPAddress(10, 9, 9, 9), port: 4444)
@@ -28,7 +28,7 @@ import Wire
     return world
   }
 
-  /// Lets the timers fire until all is over, the sockets that each turn closed.
+  /// Fires timers until all is closed; returns the number of sockets closed in each iteration.
   private func closings(_ world: DatagramWorld, for seconds: UInt64) -> [Int] {
     let end = world.host.now + seconds * 1_000_000_000
     var closings: [Int] = []
@@ -68,7 +68,7 @@ import Wire
     expectNothingLeft(world)
   }
 
-  /// A guest that has as many peers as there may be: 256 of each of 256 ports.
+  /// A guest with the maximum number of peers: 256 for each of 256 ports.
   private func popular() throws -> DatagramWorld {
     let world = try DatagramWorld()
     for port in 0..<256 {
@@ -82,7 +82,7 @@ import Wire
     return world
   }
 
-  /// Peers that go in one turn at most, some milliseconds' work.
+  /// Maximum number of peers removed in an iteration, some milliseconds' work.
   private static let peersPerTurn = 256 * 33
 
   private func peerClosings(_ world: DatagramWorld, for seconds: UInt64) -> [Int] {

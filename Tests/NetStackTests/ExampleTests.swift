@@ -14,7 +14,7 @@ import Testing
     #expect(text == "hello, stack\n")
   }
 
-  /// A program beside this one.
+  /// The path of a program in this program's directory.
   private static func product(_ name: String) -> String? {
     guard let path = realpath("/proc/self/exe", nil) else { return nil }
     defer { free(path) }

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Frames that no guest should send. A trap would end the test run.
+/// Invalid frames. A trap would end the test run.
 @Suite(.timeLimit(.minutes(5)))
 struct GarbageTests {
   private static func dns(_ random: inout RandomSource) -> [UInt8] {
@@ -51,7 +51,7 @@ struct GarbageTests {
       source: guest.local.address, destination: guest.remote.address)
   }
 
-  /// Flips, cuts and stretches.
+  /// Flips bits, truncates and lengthens.
   private static func mutate(_ frame: [UInt8], _ random: inout RandomSource) -> [UInt8] {
     var frame = frame
     for _ in 0..<(random.next() % 6) where !frame.isEmpty {

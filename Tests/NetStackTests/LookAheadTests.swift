@@ -5,10 +5,10 @@ import Wire
 
 @testable import NetStack
 
-/// Frames of a batch are looked up ahead of their turn: what changes before it must count.
+/// Flows of a batch's later frames are looked up early: changes by the frames before them must be respected.
 @Suite("Looking ahead in a batch", .timeLimit(.minutes(5)))
 struct LookAheadTests {
-  /// So many connections that looking ahead begins, and one more.
+  /// One connection more than the number from which on the stack looks ahead.
   private func crowd(_ seed: UInt64) throws -> (Simulation, [ScriptedGuest]) {
     let simulation = Simulation(seed: seed)
     let guests = (0..<80 as Range<UInt16>).map {

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Guests behind one port, the switch's, that leave while it stays up.
+/// Guests behind a switch's port that leave while the port stays up.
 @Suite(.timeLimit(.minutes(1))) struct StationTests {
   private static let other = MACAddress(0x52, 0x55, 0x55, 0, 0, 9)
 
@@ -129,7 +129,7 @@ import Wire
   }
 }
 
-/// Fragments of several guests of one switch.
+/// A sender of fragments on a switch with several guests.
 @Suite(.timeLimit(.minutes(1))) struct SharedFragmentTests {
   private struct Sender {
     var mac: MACAddress
@@ -194,7 +194,7 @@ import Wire
 }
 
 extension Stack {
-  /// Guests with datagrams that are not whole.
+  /// Number of guests with incomplete datagrams.
   var unfinishedGuests: Int {
     var count = 0
     core.shares.forEach { share in

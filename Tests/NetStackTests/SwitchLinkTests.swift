@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Many guests behind one port, the switch's.
+/// Many guests behind one port, which is a switch's.
 @Suite(.timeLimit(.minutes(5)))
 struct SwitchLinkTests {
   private static let slow = MACAddress(0x52, 0x55, 0x55, 0, 0, 1)
@@ -135,7 +135,7 @@ struct ConnectTests {
     return socket
   }
 
-  /// The guest's answer to the SYN under way.
+  /// The guest's answer to the SYN in flight.
   private func answer(_ simulation: Simulation, _ flags: TCPFlags) throws {
     simulation.collect()
     let syn = try #require(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ACKs that ride on the answer (RFC 9293 §3.8.6.3), and who must not wait for one.
+// Delayed ACKs (RFC 9293 §3.8.6.3), and when an ACK must not be delayed.
 
 import Testing
 import Wire
@@ -15,7 +15,7 @@ struct TCPDelayedAckTests {
     return (guest, try #require(guest.socket))
   }
 
-  /// The guest sends a piece of data; what comes back at once.
+  /// The guest sends data; returns the immediate answers.
   private func ask(_ guest: ScriptedGuest, _ bytes: [UInt8], flags: TCPFlags = [.ack, .psh])
     -> [Frames.Segment]
   {
@@ -24,7 +24,7 @@ struct TCPDelayedAckTests {
     return answers
   }
 
-  /// The host's application answers, and the guest acknowledges with its next segment.
+  /// The host's application responds, and the guest acknowledges with its next segment.
   private func answer(
     _ guest: ScriptedGuest, _ socket: FakeKernel.Socket, _ bytes: [UInt8]
   ) -> [Frames.Segment] {
@@ -35,7 +35,7 @@ struct TCPDelayedAckTests {
     return answers
   }
 
-  /// As many exchanges as make a dialogue of a connection.
+  /// As many exchanges as make it a request-response connection.
   private func converse(_ guest: ScriptedGuest, _ socket: FakeKernel.Socket) {
     for _ in 0..<TCPReceiver.exchangesBeforeDelay {
       let first = ask(guest, [1])
@@ -89,7 +89,7 @@ struct TCPDelayedAckTests {
     #expect(ask(guest, [1]).isEmpty)
     #expect(ask(guest, [2]).map(\.header.acknowledgement) == [guest.next])
     #expect(answer(guest, socket, [3]).count == 1)
-    // From here on it is no dialogue any more.
+    // From here on it is no request-response connection any more.
     #expect(ask(guest, [1]).map(\.header.acknowledgement) == [guest.next])
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest wrote last reaches the host, also when the guest goes at once.
+// The last bytes of a guest reach the host, also if the guest leaves at once.
 
 import Testing
 import Wire
@@ -11,7 +11,7 @@ import Wire
   private static let second: UInt64 = 1_000_000_000
   private let bytes = pattern(300_000, seed: 7)
 
-  /// A guest that sends all its bytes and a FIN to a host that takes `room` of them.
+  /// A guest that sends all its bytes and a FIN to a host that takes `room` bytes.
   private func upload(room: Int, finishes: Bool = true) throws -> (Simulation, FakeKernel.Socket) {
     let simulation = Simulation(seed: 11)
     simulation.kernel.configure = { $0.sendRoom = room }

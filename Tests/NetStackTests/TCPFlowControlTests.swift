@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Windows, back-pressure, batching, and what is kept of a batch.
+/// Windows, back-pressure, batching, and the data of a batch that is kept.
 @Suite(.timeLimit(.minutes(5)))
 struct TCPFlowControlTests {
   private func opened(_ simulation: Simulation) throws -> FakeKernel.Socket {

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Connections that the host opens towards a guest.
+/// Connections opened by the host to a guest.
 @Suite(.timeLimit(.minutes(5)))
 struct TCPForwardTests {
   private let source = Endpoint(Simulation.gateway, port: 0)
@@ -14,7 +14,7 @@ struct TCPForwardTests {
     Endpoint(Simulation.guestAddress, port: port)
   }
 
-  /// The frame of the stack's SYN, once it is out.
+  /// The header of the stack's SYN, once it was sent.
   private func syn(_ simulation: Simulation) -> TCPHeader? {
     for frame in simulation.seen + simulation.host.frames {
       let header = frame.withByteView { view -> TCPHeader? in

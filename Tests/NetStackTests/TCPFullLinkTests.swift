@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A link that takes no frames for a while loses no control segment: each reaches the guest when the
-// link takes frames again.
+// A link that takes no frames for some time loses no control segment: each is sent when the link takes frames again.
 
 import LibC
 import Testing
@@ -18,7 +17,7 @@ import Wire
     return (guest, try #require(guest.socket))
   }
 
-  /// Fills the link, with a frame that nobody misses.
+  /// Fills the link with an irrelevant frame.
   private func block(_ simulation: Simulation) {
     simulation.host.sendRoom = 0
     let probe = Frames.tcp(

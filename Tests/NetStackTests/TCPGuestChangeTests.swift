@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guests that change their Ethernet address, refuse a forward's connection by ICMP, or boot anew.
+// Guests that change their Ethernet address, refuse a forward's connection by ICMP, or reboot.
 
 import LibC
 import Testing
@@ -67,7 +67,7 @@ import Wire
 
   // MARK: Refusals
 
-  /// A forward's connection whose SYN is out.
+  /// A forward's connection whose SYN was sent.
   private func connecting(_ seed: UInt64) throws -> (Simulation, FakeKernel.Socket, Frames.Segment)
   {
     let simulation = Simulation(seed: seed)
@@ -84,7 +84,7 @@ import Wire
     return (simulation, socket, try #require(syn.first))
   }
 
-  /// An ICMP error of the guest about a segment to its port 22.
+  /// An ICMP error from the guest about a segment to its port 22.
   private func error(
     _ type: UInt8, _ code: UInt8, sequence: UInt32, port: UInt16 = 22, extra: Int = 0
   ) -> [UInt8] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Segments that no well-behaved guest sends, or sends in an order that it seldom does.
+// Segments that a correct guest never sends, or seldom in this order.
 
 import TestSupport
 import Testing
@@ -116,7 +116,7 @@ struct TCPHostileGuestTests {
     }
   }
 
-  /// Always bytes of the stream at their place, so that whatever is accepted is right.
+  /// The data is that of the stream at this position, so that any accepted data is right.
   private func randomSegment(
     _ guest: ScriptedGuest, _ stream: [UInt8], _ start: UInt32, _ random: inout SeededGenerator
   ) -> [UInt8] {

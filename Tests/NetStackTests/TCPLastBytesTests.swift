@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What was sent just before a reset, either way, arrives as over a direct connection: a reset comes
-// after the bytes before it (RFC 9293 §3.10.7.4), and a receiver may still read those.
+// Bytes sent before a reset, in either direction, arrive as over a direct connection: a reset is processed after the bytes
+// before it (RFC 9293 §3.10.7.4), and a receiver may still read those.
 
 import LibC
 import Testing
@@ -22,7 +22,7 @@ import Wire
     guest.simulation.stack.tcp.flows.count > 0
   }
 
-  /// The payload of segments, by sequence number, from `start` on as far as it is whole.
+  /// The contiguous payload of segments from `start` on.
   private func bytes(_ segments: [Frames.Segment], from start: UInt32) -> [UInt8] {
     var out: [UInt8] = []
     for segment in segments where segment.header.sequence == start &+ UInt32(out.count) {
@@ -137,7 +137,7 @@ import Wire
     socket.sendRoom = .max
     guest.poll()
     #expect(socket.received == data)
-    // Half of something must not look like all of it; all of it must not look like half.
+    // A partial transfer must not appear complete, nor a complete one partial.
     #expect(socket.isClosed && socket.wasReset == !finished)
     #expect(guest.simulation.stack.chunks.used == 0 && !isLeft(guest))
   }

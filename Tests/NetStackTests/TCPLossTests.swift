@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is done about loss towards the guest, segment by segment, and who pays when memory or
-// descriptors run out.
+// Loss recovery to the guest by segment, and eviction at the limits of memory and descriptors.
 
 import Testing
 import Wire
@@ -10,12 +9,12 @@ import Wire
 
 @Suite(.timeLimit(.minutes(5)))
 struct TCPLossTests {
-  /// A connection of a guest, with `count` bytes on their way to it.
+  /// A guest's connection with `count` bytes in flight to it.
   private func sending(_ count: Int, seed: UInt64) throws -> (ScriptedGuest, [Frames.Segment]) {
     let guest = ScriptedGuest(Simulation(seed: seed))
     #expect(guest.open(mss: 1000))
     let socket = try #require(guest.socket)
-    // A round trip, for the timers to know its time.
+    // A round trip, for the RTT estimator.
     socket.incoming = [1]
     guest.poll()
     #expect(guest.answers().count == 1)
@@ -27,7 +26,7 @@ struct TCPLossTests {
     return (guest, guest.answers())
   }
 
-  /// A report, a round trip after what it is about.
+  /// A SACK report, a round trip after the data that it reports.
   private func reported(_ guest: ScriptedGuest, _ first: Int, _ last: Int) -> [UInt8] {
     guest.simulation.host.now += 100_000
     var options = TCPOptions()

@@ -5,10 +5,10 @@ import Wire
 
 @testable import NetStack
 
-/// A guest that is a router to narrower links (RFC 1191).
+/// A guest that is a router to links with smaller MTUs (RFC 1191).
 @Suite(.timeLimit(.minutes(5)))
 struct TCPPathMTUTests {
-  /// An ICMP message of the guest about a packet it was sent.
+  /// An ICMP message from the guest about a packet sent to it.
   private func fragmentationNeeded(about frame: [UInt8], mtu: UInt32) -> [UInt8] {
     let quoted = Array(frame[14..<42])
     let message = quoted.withByteView { view in

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How much is read from host sockets in one turn.
+// The amount read from host sockets in one loop iteration.
 
 import Testing
 
@@ -10,7 +10,7 @@ import Testing
 struct TCPReadTests {
   private static let chunk = ChunkPool.chunkSize
 
-  /// Guests' connections with large windows, each with more to read than a turn takes.
+  /// Guests' connections with large windows, each with more to read than an iteration reads.
   private func opened(_ count: Int, seed: UInt64) throws -> [(ScriptedGuest, FakeKernel.Socket)] {
     let simulation = Simulation(seed: seed, mtu: 65520) { $0.sendBuffer = 3 << 20 }
     return try (0..<count).map { number in
@@ -21,7 +21,7 @@ struct TCPReadTests {
     }
   }
 
-  /// Lets the stack read once and the guests acknowledge what they got; bytes read from each.
+  /// Lets the stack read once and the guests acknowledge; returns the bytes read from each.
   private func turn(_ flows: [(ScriptedGuest, FakeKernel.Socket)]) -> [Int] {
     let before = flows.map(\.1.incomingAt)
     let simulation = flows[0].0.simulation

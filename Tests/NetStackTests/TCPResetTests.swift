@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A reset from the guest in each state of a connection (RFC 9293 §3.10.7.3-4, RFC 5961 §3).
+// An RST of the guest in each state of a connection (RFC 9293 §3.10.7.3-4, RFC 5961 §3).
 
 import Testing
 
@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5)))
 struct TCPResetTests {
-  /// How to get to a state, from an open connection.
+  /// Brings an open connection to a state.
   private static func reach(_ state: TCPState, _ guest: ScriptedGuest, _ socket: FakeKernel.Socket)
   {
     func guestFinishes() {
@@ -57,7 +57,7 @@ struct TCPResetTests {
     #expect(answers.isEmpty)
     #expect(guest.simulation.stack.tcp.flowCount == 0)
     #expect(socket.isClosed)
-    // Where both directions were over, the socket was closed in peace before.
+    // If both directions had ended, the socket was closed in order before.
     #expect(socket.wasReset == (state != .lastAck && state != .closing))
   }
 

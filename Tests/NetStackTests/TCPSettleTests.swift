@@ -4,7 +4,7 @@ import Testing
 
 @testable import NetStack
 
-/// What is put off until the frames of a turn are out, and what comes of it.
+/// Deferred work: done after the frames of an iteration were sent.
 @Suite(.timeLimit(.minutes(5)))
 struct TCPSettleTests {
   @Test func `the SYN-ACK goes out before the socket has its options and its watch`() {

@@ -5,8 +5,7 @@ import Testing
 
 @testable import NetStack
 
-/// Thousands of connections under circumstances that no one would think of. LIMA_NETD_SEEDS is how
-/// many, LIMA_NETD_SEED a single one.
+/// Thousands of connections under random circumstances. LIMA_NETD_SEEDS is their number, LIMA_NETD_SEED a single seed.
 @Suite(.timeLimit(.minutes(30)))
 struct TCPSimulationTests {
   private static func number(_ name: String) -> UInt64? {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the engine asks of host sockets: that an end nobody meant is a reset, that urgent bytes stay
-// where they are, and keep-alives.
+// Options of host sockets: an unintended end is a reset, urgent bytes stay in the stream, keep-alive.
 
 import LibC
 import Testing
@@ -25,7 +24,7 @@ import Wire
   {
     let (guest, socket) = try opened(1)
     #expect(socket.lingers)
-    // The host's half may end: what the guest still sends is not whole yet.
+    // Even if the host has ended its direction, the guest's data is not complete.
     socket.isIncomingOver = true
     guest.poll()
     _ = guest.answers()

@@ -5,15 +5,14 @@ import Wire
 
 @testable import NetStack
 
-/// A guest that was paused is not taken for a congested one (RFC 5682, RFC 3708), and one that has
-/// lost something is not taken for a paused one.
+/// A paused guest is not treated as congestion (RFC 5682, RFC 3708), and a loss is not treated as a pause.
 @Suite(.timeLimit(.minutes(1)))
 struct TCPSpuriousTimeoutTests {
   private let guest: ScriptedGuest
   private var engine: TCPEngine { guest.simulation.stack.tcp }
 
-  /// A connection to a guest with a window of 20 segments, all of which are on their way when the
-  /// guest is paused, and more to come; the first was sent again, for nothing was acknowledged.
+  /// A connection to a guest with a window of 20 segments, all of which are in flight when the guest is paused, and more
+  /// data to send; the first was retransmitted after a timeout.
   init() throws {
     guest = ScriptedGuest(Simulation(seed: 1))
     #expect(guest.open(mss: 1000, scale: nil, window: 20_000))

@@ -6,7 +6,7 @@ import Wire
 
 @testable import NetStack
 
-/// How connections begin and end: every state, every way out.
+/// How connections begin and end: all states and transitions.
 @Suite(.timeLimit(.minutes(5)))
 struct TCPStateTests {
   private func guest(_ port: UInt16 = 40000, to remote: Endpoint = Simulation.server) -> GuestTCP {
@@ -19,7 +19,7 @@ struct TCPStateTests {
     return try #require(simulation.socket)
   }
 
-  /// A segment of the open connection, by hand.
+  /// A segment of the open connection, specified by the test.
   private func segment(
     _ simulation: Simulation, sequence: UInt32, flags: TCPFlags, payload: [UInt8] = [],
     ack: UInt32? = nil

@@ -6,10 +6,10 @@ import Wire
 
 @testable import NetStack
 
-/// Whole connections through the engine, over links of all weathers.
+/// Complete connections through the engine, over links of all kinds.
 @Suite(.timeLimit(.minutes(5)))
 struct TCPTransferTests {
-  /// How many seeds: LIMA_NETD_SEEDS, or four; a hundred at most (TCPSimulationTests has more).
+  /// The seeds: LIMA_NETD_SEEDS of them, or four; at most a hundred (TCPSimulationTests has more).
   static let seeds: [UInt64] = {
     let asked = getenv("LIMA_NETD_SEEDS").flatMap { UInt64(String(cString: $0)) } ?? 4
     return Array(1...max(1, min(asked, 100)))

@@ -5,7 +5,7 @@ import Testing
 @testable import NetStack
 
 @Suite(.timeLimit(.minutes(5))) struct TokenBucketTests {
-  /// How many of `count` tokens a bucket gives at a time.
+  /// Requests `count` tokens and returns the number granted.
   private func take(_ count: Int, from limit: inout TokenBucket, at now: UInt64) -> Int {
     (0..<count).count { _ in limit.take(now: now) }
   }

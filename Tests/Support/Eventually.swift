@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting in tests, in one place.
+// Waiting in tests.
 //
-// A test that needs several things to be so waits for all of them in one condition: what is asserted right after a
-// wait for something else fails when the machine is busy. The limit keeps a test that fails from hanging and is no
-// claim, so it is long. Scripts/lint lets no test sleep by itself without saying why.
+// A test that needs several conditions waits for all of them in one call: an assertion right after waiting for something
+// else fails on a busy machine. The limit only keeps a failing test from hanging, so it is long. Scripts/lint requires a
+// reason for any other sleep in a test.
 
 import LibC
 import Platform
 
-/// Seconds that a test waits for what has to come.
+/// Default time limit, seconds.
 package let patience = 30.0
 
-/// Waits until a condition holds, looking every 2 ms; false when it does not within `seconds`.
+/// Waits until a condition holds, evaluating it every 2 ms; false if it does not within `seconds`.
 package func eventually(within seconds: Double = patience, _ condition: () throws -> Bool) rethrows
   -> Bool
 {
   let deadline = MonotonicClock.now() + UInt64(seconds * 1e9)
   while true {
-    // Looked at before the clock: a thread that slept through the deadline looks once more.
+    // Read before the condition: a thread that slept past the deadline evaluates it once more.
     let isLate = MonotonicClock.now() >= deadline
     if try condition() { return true }
     if isLate { return false }
@@ -26,5 +26,5 @@ package func eventually(within seconds: Double = patience, _ condition: () throw
   }
 }
 
-/// Lets time pass in which nothing must happen. A busy machine can only make such a test miss a fault.
+/// Waits while something must not happen. On a busy machine such a test can only miss an error.
 package func quietly(milliseconds: UInt32) { usleep(milliseconds * 1000) }

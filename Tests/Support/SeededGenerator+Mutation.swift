@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension SeededGenerator {
-  /// Another version of `original`: bits flipped, bytes replaced, cut or lengthened.
+  /// A variant of `original`: bits flipped, bytes replaced, truncated or lengthened.
   package mutating func mutation(of original: [UInt8]) -> [UInt8] {
     var bytes = original
     for _ in 0..<Int.random(in: 1...4, using: &self) where !bytes.isEmpty {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random fields of headers.
+// Random header fields.
 
 import Wire
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random input that is the same in every run, so that a failure can be repeated (SplitMix64).
+// Random numbers that are the same in every run, so that a failure can be reproduced (SplitMix64).
 
 package struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64

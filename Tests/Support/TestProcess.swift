@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program that a test starts. By posix_spawn, not by Foundation's Process: that one, when this process has many
-// descriptors open, reads over the end of a buffer of readdir's (findMaximumOpenFromProcSelfFD copies 256 bytes of each
-// entry of /proc/self/fd), hands its thread's signal mask on, and keeps descriptors of programs that have ended.
+// A program started by a test, with posix_spawn. Foundation's Process is not used: if this process has many descriptors
+// open, it reads past the end of a readdir buffer (findMaximumOpenFromProcSelfFD copies 256 bytes of each entry of
+// /proc/self/fd); it also passes on its thread's signal mask, and keeps descriptors of programs that have ended.
 
 import LibC
 import Platform
 
-/// A child in a process group of its own, with default signal handling and none blocked. One thread at a time. Who lets
-/// go of it lets it run: `kill` and `waitUntilExit` end it.
+/// A child in its own process group, with default signal handling and no blocked signals. One thread at a time. Releasing
+/// the object does not end the child; `kill` and `waitUntilExit` do.
 package final class TestProcess {
   package let processIdentifier: Int32
-  /// Nil while it runs, as far as was looked.
+  /// Nil while it runs, as of the last check.
   package private(set) var end: ChildProcess.ExitStatus?
   private var input: Int32
 
   /// - Parameters:
-  ///   - path: searched for in the environment's PATH unless it has a slash.
-  ///   - environment: "NAME=value" each; nil: this process's own.
-  ///   - output: a descriptor for standard output; stays the caller's.
+  ///   - path: searched in the environment's PATH unless it contains a slash.
+  ///   - environment: "NAME=value" strings; nil: this process's environment.
+  ///   - output: a descriptor for standard output; owned by the caller.
   ///   - errors: the same for standard error.
   package init(
     _ path: String, _ arguments: [String], environment: [String]? = nil, output: Int32,
@@ -42,7 +42,7 @@ package final class TestProcess {
 
   deinit { closeInput() }
 
-  /// Ends its standard input.
+  /// Closes its standard input.
   package func closeInput() {
     if input >= 0 { Descriptor.close(input) }
     input = -1
@@ -53,13 +53,13 @@ package final class TestProcess {
     do throws(SystemError) {
       end = try ChildProcess.poll(processIdentifier)
     } catch {
-      // Somebody else has waited for it: how it ended is not known.
+      // Another thread has reaped it: its status is unknown.
       end = .exited(-1)
     }
     return end == nil
   }
 
-  /// Nothing once it has ended: its number may be another's.
+  /// No effect once it has ended, since its process id may be reused.
   package func signal(_ signal: Int32) {
     if isRunning { ChildProcess.kill(processIdentifier, signal) }
   }

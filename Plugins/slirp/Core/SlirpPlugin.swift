@@ -84,7 +84,7 @@ package final class Slirp: GatewayPlugin, LeaseExtension {
     if isDirty { settle() }
   }
 
-  /// Tells the names of guests' IPv6 addresses as they are now.
+  /// Publishes the present names of guests' IPv6 addresses.
   private func settle() {
     isDirty = false
     guard let ipv6, let names = HostNames(host) else { return }

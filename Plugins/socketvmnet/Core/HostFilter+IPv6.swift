@@ -13,7 +13,7 @@
 import Wire
 
 extension HostFilter {
-  /// What a packet is about: behind a first fragment's header, too.
+  /// The upper-layer protocol of a packet, also of a first fragment.
   private struct Layer {
     var number: UInt8
     var payload: ByteView
@@ -22,7 +22,7 @@ extension HostFilter {
     var isLater = false
   }
 
-  /// Nil for extension headers that nobody has use for here, and for what is cut off.
+  /// Nil for unsupported extension headers, and for truncated packets.
   private func layer(of ip: ByteView) -> Layer? {
     var layer = Layer(
       number: ip[IPv6Field.nextHeader], payload: ip.dropFirst(IPv6Header.encodedLength))

@@ -41,7 +41,7 @@ package final class SharedNetwork: SwitchedGateway {
     self.tap = tap
     self.uplinks = uplinks
     let mac = MACAddress(bytes: tap.mac)
-    // What the interface has is what holds: an earlier version made it without, and a host may have IPv6 off.
+    // The interface's present address is used: an earlier version created it without one, and the host may have IPv6 off.
     let gateway6 = options.ipv6.isOn ? InterfaceAddress.ipv6(of: tap.name) : nil
     if options.ipv6.isOn, gateway6 == nil {
       host.log(

@@ -44,12 +44,12 @@ static void put_checksum(uint8_t *field, const uint8_t *p, uint32_t n) {
     field[1] = (uint8_t)sum;
 }
 
-/* Turns a request into its answer, in place. 0: nothing to answer. */
+/* Turns a request into its reply, in place. 0: no reply. */
 static int answer_arp(uint8_t *f, uint32_t n) {
     uint8_t *arp = f + ETHERNET;
     if (n < ETHERNET + ARP || get16(arp + 6) != 1 || memcmp(arp + 24, our_ip, 4) != 0) return 0;
     arp[7] = 2;                   /* a reply */
-    memcpy(arp + 18, arp + 8, 10); /* to who asked: MAC and address */
+    memcpy(arp + 18, arp + 8, 10); /* target: the sender's MAC and address */
     memcpy(arp + 8, our_mac, 6);
     memcpy(arp + 14, our_ip, 4);
     return 1;
@@ -59,7 +59,7 @@ static int answer_ping(uint8_t *f, uint32_t n) {
     uint8_t *ip = f + ETHERNET, *icmp = ip + IPV4;
     if (n < ETHERNET + IPV4 + ICMP || ip[0] != 0x45 || ip[9] != 1) return 0;
     uint32_t total = get16(ip + 2);
-    if (total < IPV4 + ICMP || total > n - ETHERNET) return 0;  /* never trust a length */
+    if (total < IPV4 + ICMP || total > n - ETHERNET) return 0;  /* a guest's length is not trusted */
     if (memcmp(ip + 16, our_ip, 4) != 0 || icmp[0] != 8) return 0;
     memcpy(ip + 16, ip + 12, 4);
     memcpy(ip + 12, our_ip, 4);
@@ -109,7 +109,7 @@ static void hello_rx(void *opaque, lnd_port port, const lnd_frame *frames, uint3
         uint8_t f[1514];
         uint32_t n = frames[i].length;
         if (n > sizeof f) continue;
-        memcpy(f, frames[i].data, n); /* frames are borrowed and not ours to change */
+        memcpy(f, frames[i].data, n); /* frames are borrowed and read-only */
         uint16_t type = get16(f + 12);
         int answered = type == 0x0806 ? answer_arp(f, n) : type == 0x0800 ? answer_ping(f, n) : 0;
         if (!answered) continue;
@@ -120,7 +120,7 @@ static void hello_rx(void *opaque, lnd_port port, const lnd_frame *frames, uint3
         memset(&reply, 0, sizeof reply);
         reply.data = f;
         reply.length = n;
-        /* A ping that finds no room is lost, as on every network. */
+        /* A reply without room is lost, as on any network. */
         self->host->send(self->host->ctx, port, &reply, 1);
     }
 }
@@ -139,10 +139,10 @@ static void hello_status(void *opaque, lnd_sink sink) {
     put(self, sink, "}");
 }
 
-/* ------------------------------------- the extension: which address a guest has */
+/* ------------------------------------- the extension: the address of a guest */
 
 static lnd_status hello_reserve(void *self, const lnd_lease_request *request, lnd_sink sink) {
-    (void)request; /* each guest is alone here: all have the same address */
+    (void)request; /* guests are isolated: all have the same address */
     put(self, sink,
         "{\"address\":\"10.123.0.15\",\"prefixLength\":24,\"gateway\":\"10.123.0.2\","
         "\"dns\":[],\"mtu\":1500,\"search\":[]}");

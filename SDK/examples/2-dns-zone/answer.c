@@ -1,6 +1,5 @@
-/* answer.c - answers from a zone: RFC 1034 4.3.2, with the aliases of a zone followed
- * inside it, wildcards (RFC 4592), NXDOMAIN and NODATA with the SOA (RFC 2308), and
- * referrals where a part of the zone is delegated.
+/* answer.c - answers from a zone: RFC 1034 section 4.3.2, with aliases followed within the zone, wildcards (RFC
+ * 4592), NXDOMAIN and NODATA with the SOA (RFC 2308), and referrals for delegated parts of the zone.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -10,7 +9,7 @@
 enum { HEADER = 12, ALIASES_MAX = 16 };
 enum { NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5 };
 
-/* The answer that is being made. */
+/* The answer under construction. */
 typedef struct message {
     uint8_t *bytes;
     uint32_t used;
@@ -27,7 +26,7 @@ static void put16(uint8_t *p, uint32_t value) {
 
 /* --------------------------------------------------------------- searching */
 
-/* The first record that does not sort before `name`. */
+/* Index of the first record that does not sort before `name`. */
 static uint32_t lower_bound(const zone *z, const zone_name *name) {
     uint32_t low = 0, high = z->count;
     while (low < high) {
@@ -38,8 +37,8 @@ static uint32_t lower_bound(const zone *z, const zone_name *name) {
     return low;
 }
 
-/* The records of a name: from `*first` on. Returns how many. `*exists` is set for
- * names that have none but names below them, too (RFC 4592 2.2.2). */
+/* The records of a name, from `*first` on. Returns their number. `*exists` is also set for names without records
+ * that have names below them (RFC 4592 section 2.2.2). */
 static uint32_t find(const zone *z, const zone_name *name, uint32_t *first, int *exists) {
     uint32_t at = lower_bound(z, name), count = 0;
     *first = at;
@@ -57,14 +56,14 @@ static zone_name parent(const zone_name *name) {
     return up;
 }
 
-/* The NS records that delegate `name` or what it is in: nearest the apex first
- * (RFC 1034 4.3.2 3b). Returns how many. */
+/* The NS records that delegate `name` or a name above it, nearest to the apex (RFC 1034 section 4.3.2, step 3b).
+ * Returns their number. */
 static uint32_t delegation(const zone *z, const zone_name *name, uint16_t type, uint32_t *first) {
     zone_name below[128];
     int depth = 0, exists;
     for (zone_name n = *name; n.length > z->apex.length && depth < 128; n = parent(&n)) below[depth++] = n;
     while (depth-- > 0) {
-        /* The parent's side is asked for DS (RFC 4035 3.1.4.1). */
+        /* DS records are on the parent's side (RFC 4035 section 3.1.4.1). */
         if (depth == 0 && type == TYPE_DS) return 0;
         uint32_t at, count = find(z, &below[depth], &at, &exists), n = 0;
         while (n < count && z->records[at].type != TYPE_NS) at++, n++;
@@ -76,7 +75,7 @@ static uint32_t delegation(const zone *z, const zone_name *name, uint16_t type, 
     return 0;
 }
 
-/* The wildcard that stands for a name that does not exist. */
+/* The wildcard that matches a name without records. */
 static uint32_t wildcard(const zone *z, const zone_name *name, uint32_t *first) {
     int exists;
     zone_name up = parent(name);
@@ -96,8 +95,8 @@ static uint32_t wildcard(const zone *z, const zone_name *name, uint32_t *first) 
 
 /* ---------------------------------------------------------------- building */
 
-/* Appends a record. `owner` is where its name already is in the message (RFC 1035
- * 4.1.4), or 0: it is written out. Returns where the data begins; 0: no room. */
+/* Appends a record. `owner` is the offset of its name in the message (RFC 1035 section 4.1.4), or 0 to write the
+ * name. Returns the offset of the data; 0 if there is no room. */
 static uint32_t put(message *m, uint32_t owner, const zone_record *r, uint32_t ttl) {
     uint32_t name = owner ? 2u : r->owner.length;
     if (m->used + name + 10 + r->length > MESSAGE_MAX) {
@@ -118,7 +117,7 @@ static uint32_t put(message *m, uint32_t owner, const zone_record *r, uint32_t t
     return (uint32_t)(p + 10 - m->bytes);
 }
 
-/* RFC 2308 3: how long it may be kept that there is nothing. */
+/* The SOA gives the TTL of the negative answer (RFC 2308 section 3). */
 static void put_soa(message *m, const zone *z) {
     const zone_record *soa = z->soa;
     const uint8_t *p = soa->data + soa->length - 4;
@@ -126,7 +125,7 @@ static void put_soa(message *m, const zone *z) {
     if (put(m, 0, soa, soa->ttl < minimum ? soa->ttl : minimum)) m->authorities++;
 }
 
-/* The addresses of a delegation's servers, where they are in the zone (glue). */
+/* The addresses of a delegation's servers that are in the zone (glue). */
 static void put_glue(message *m, const zone *z, const zone_record *ns) {
     zone_name server;
     uint32_t at;
@@ -139,7 +138,7 @@ static void put_glue(message *m, const zone *z, const zone_record *ns) {
     }
 }
 
-/* Answers about `name`, which is in the zone; returns the RCODE. */
+/* Answers a question about `name`, which is in the zone; returns the RCODE. */
 static int look_up(message *m, const zone *z, zone_name name, uint16_t type, int *authoritative) {
     uint32_t owner = HEADER; /* the question's name */
     *authoritative = 1;
@@ -147,7 +146,7 @@ static int look_up(message *m, const zone *z, zone_name name, uint16_t type, int
         uint32_t at, count;
         int exists;
         if ((count = delegation(z, &name, type, &at)) > 0) {
-            /* After an alias the answer so far is authoritative all the same. */
+            /* After an alias the answer is authoritative nevertheless. */
             if (aliases == 0) *authoritative = 0;
             for (uint32_t i = 0; i < count; i++) {
                 if (put(m, 0, &z->records[at + i], z->records[at + i].ttl)) m->authorities++;
@@ -182,18 +181,18 @@ static int look_up(message *m, const zone *z, zone_name name, uint16_t type, int
         if (!alias || aliases == ALIASES_MAX) return NOERROR;
         name.length = (uint8_t)alias->length;
         memcpy(name.bytes, alias->data, alias->length);
-        /* A pointer reaches 16 KiB; what an alias leads to outside is not ours to say. */
+        /* A compression pointer reaches 16 KiB; the target of an alias outside of the zone is not answered. */
         if (owner > 0x3fff || !zone_name_is_within(&name, &z->apex)) return NOERROR;
     }
 }
 
-/* The question's name in lower case. Returns where the question ends; 0: none. */
+/* The question's name in lower case. Returns the end of the question; 0 if there is none. */
 static uint32_t read_question(const uint8_t *query, uint32_t length, zone_name *name) {
     uint32_t at = HEADER, used = 0;
     for (;;) {
         if (at >= length) return 0;
         uint32_t label = query[at];
-        /* No pointer can stand in the first name of a message. */
+        /* The first name of a message cannot have a pointer. */
         if (label > 63 || at + 1 + label > length || used + 1 + label > NAME_MAX_WIRE) return 0;
         name->bytes[used++] = (uint8_t)label;
         for (uint32_t i = 1; i <= label; i++) {
@@ -219,7 +218,7 @@ uint32_t zone_answer(const zone *z, const uint8_t *query, uint32_t length, uint8
         code = FORMERR;
     } else {
         uint16_t type = get16(query + end - 4), class_ = get16(query + end - 2);
-        memcpy(answer + HEADER, query + HEADER, end - HEADER); /* letter for letter */
+        memcpy(answer + HEADER, query + HEADER, end - HEADER); /* with the same letter case */
         m.used = end;
         questions = 1;
         if ((class_ != 1 && class_ != 255) || !zone_name_is_within(&name, &z->apex)) code = REFUSED;
@@ -227,7 +226,7 @@ uint32_t zone_answer(const zone *z, const uint8_t *query, uint32_t length, uint8
     }
     answer[0] = query[0];
     answer[1] = query[1];
-    /* QR, the query's opcode and RD, AA, TC; no recursion is to be had here. */
+    /* QR, the query's opcode and RD, AA, TC; recursion is not available. */
     answer[2] = (uint8_t)(0x80 | (query[2] & 0x79) | (authoritative ? 4 : 0) | (m.truncated ? 2 : 0));
     answer[3] = (uint8_t)code;
     put16(answer + 4, (uint32_t)questions);

@@ -1,5 +1,5 @@
-/* data.c - the data of records: each type's format as text (RFC 1035 5.1 and the RFC of
- * the type), made into RDATA.
+/* data.c - data of records: converts each type's text format (RFC 1035 section 5.1 and the RFC of the type) to
+ * RDATA.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
@@ -48,7 +48,7 @@ int parse_is_time(const parser *p, uint32_t *value) {
     }
     sum += part;
     *value = (uint32_t)sum;
-    return p->length > 0 && sum <= 0x7fffffff; /* RFC 2181 8 */
+    return p->length > 0 && sum <= 0x7fffffff; /* RFC 2181 section 8 */
 }
 
 static int put(parser *p, const void *bytes, size_t length) {
@@ -92,7 +92,7 @@ static int put_address(parser *p, int family) {
     return put(p, address, family == AF_INET ? 4 : 16);
 }
 
-/* The token as octets, escapes undone. `limit` is at most 65535. */
+/* The token as octets, with escapes decoded. `limit` is at most 65535. */
 static int put_text(parser *p, size_t limit, int with_length) {
     uint32_t start = p->used;
     uint8_t zero = 0;
@@ -131,12 +131,12 @@ static int put_texts(parser *p) {
     return !p->failed;
 }
 
-static int put_caa(parser *p) { /* RFC 8659 4.1 */
+static int put_caa(parser *p) { /* RFC 8659 section 4.1 */
     return put_number(p, "the flags", 1) && parse_need(p, "the tag") && put_text(p, 15, 1) &&
            parse_need(p, "the value") && put_text(p, TOKEN_MAX, 0);
 }
 
-/* "\# LENGTH HEX...", for types without a format of their own here (RFC 3597 5). */
+/* "\# LENGTH HEX...", for other types (RFC 3597 section 5). */
 static int put_generic(parser *p) {
     uint64_t length;
     int half = -1;
@@ -179,7 +179,7 @@ uint16_t parse_type(const char *token) {
         (token[2] | 32) == 'p' && (token[3] | 32) == 'e') {
         char *end;
         unsigned long value = strtoul(token + 4, &end, 10);
-        /* ANY is no data, and OPT (41) none of a zone. */
+        /* ANY and OPT (41) are no types of a zone's data. */
         if (*end == 0 && value > 0 && value <= 65535 && value != TYPE_ANY && value != 41) {
             return (uint16_t)value;
         }

@@ -1,4 +1,4 @@
-/* name.c - domain names: from text (RFC 1035 5.1), and their order (RFC 4034 6.1).
+/* name.c - domain names: text format (RFC 1035 section 5.1), and order (RFC 4034 section 6.1).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
@@ -9,8 +9,8 @@ static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32
 
 static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* One character of a label, escapes undone: \DDD is an octet, \X is X. Returns how
- * many characters it took; 0: a mistake. */
+/* Decodes one character of a label: \DDD is an octet, \X is X. Returns the number of characters read; 0 if the
+ * escape is invalid. */
 static size_t take(const char *text, size_t left, uint8_t *octet) {
     if (text[0] != '\\') {
         *octet = (uint8_t)text[0];
@@ -30,7 +30,7 @@ static size_t take(const char *text, size_t left, uint8_t *octet) {
 
 int zone_name_from_text(const char *text, size_t length, const zone_name *origin, zone_name *name) {
     uint8_t *out = name->bytes;
-    size_t used = 1, label = 0; /* where the label's length is, and will be */
+    size_t used = 1, label = 0; /* indices of the next byte, and of the label's length */
     if (length == 1 && text[0] == '@' && origin) {
         *name = *origin;
         return 1;
@@ -69,7 +69,7 @@ int zone_name_from_text(const char *text, size_t length, const zone_name *origin
     return 1;
 }
 
-/* Offsets of the labels, the root's not among them. Returns how many. */
+/* Offsets of the labels, without the root. Returns their number. */
 static int labels(const zone_name *name, uint8_t at[128]) {
     int count = 0;
     for (unsigned i = 0; name->bytes[i] != 0; i += name->bytes[i] + 1u) at[count++] = (uint8_t)i;

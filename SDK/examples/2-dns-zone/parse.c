@@ -1,5 +1,5 @@
-/* parse.c - zone files: entries of RFC 1035 5.1 with $ORIGIN and $TTL (RFC 2308 4).
- * What is not understood is an error with its line; nothing is guessed.
+/* parse.c - zone files: entries of RFC 1035 section 5.1 with $ORIGIN and $TTL (RFC 2308 section 4). Unknown
+ * syntax is an error with its line number.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -59,7 +59,7 @@ static int record(parser *p, int has_owner) {
     for (;;) {
         uint32_t time;
         if (parse_equals(p->token, "IN")) {
-            /* the only class there is here */
+            /* only class IN is supported */
         } else if (parse_equals(p->token, "CH") || parse_equals(p->token, "HS") || parse_equals(p->token, "CS")) {
             return parse_fail(p, "class %s: only IN is served", p->token);
         } else if ((type = parse_type(p->token)) != 0) {
@@ -116,7 +116,7 @@ static int order(const void *x, const void *y) {
     return a->line < b->line ? -1 : a->line > b->line;
 }
 
-/* What must hold between the records of a zone. */
+/* Checks rules that concern several records of the zone. */
 static int check(parser *p) {
     zone *z = p->made;
     for (uint32_t i = 0; i < z->count; i++) {
@@ -134,7 +134,7 @@ static int check(parser *p) {
             return parse_fail(p, "this name is not in the zone of the SOA (line %u)",
                         (unsigned)z->soa->line);
         }
-        /* RFC 1034 3.6.2: an alias has nothing but its CNAME. */
+        /* RFC 1034 section 3.6.2: an alias has no records but its CNAME. */
         if (before && zone_name_compare(&before->owner, &r->owner) == 0 &&
             (before->type == TYPE_CNAME || r->type == TYPE_CNAME)) {
             p->line = r->line > before->line ? r->line : before->line;

@@ -1,6 +1,5 @@
-/* parse.h - what the parts of the zone file parser share: tokens (token.c), the data
- * of records (data.c), entries and the zone as a whole (parse.c). Functions that fail
- * return 0 and have said why; the first reason counts.
+/* parse.h - shared by the parts of the zone file parser: tokens (token.c), data of records (data.c), entries and
+ * the whole zone (parse.c). Functions that fail return 0 and have recorded the error; the first one is kept.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef PARSE_H
@@ -17,7 +16,7 @@ typedef struct parser {
     char *error;
     int failed;
 
-    /* The token last read. */
+    /* The last token. */
     char token[TOKEN_MAX];
     size_t length;
     int quoted;
@@ -27,32 +26,32 @@ typedef struct parser {
     uint32_t default_ttl;
     uint32_t capacity;
     zone *made;
-    uint8_t data[DATA_MAX]; /* the RDATA that is being made */
+    uint8_t data[DATA_MAX]; /* RDATA under construction */
     uint32_t used;
 } parser;
 
-/* Ends the parse with "FILE:LINE: ...". Returns 0. */
+/* Ends parsing with the error "FILE:LINE: ...". Returns 0. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
 int parse_fail(parser *p, const char *format, ...);
 
-/* Reads the next token of the entry. 0: there is none. */
+/* Reads the next token of the entry. 0 if there is none. */
 int parse_next(parser *p);
 
-/* The same where there has to be one. */
+/* The same for a token that is required. */
 int parse_need(parser *p, const char *what);
 
-/* Whether a text is a word in capitals, letters in either case. */
+/* Whether a text equals a word in capitals, ignoring case. */
 int parse_equals(const char *text, const char *word);
 
-/* Seconds, or "1h30m" as most servers take it. 0: the token is no time. */
+/* Seconds, or "1h30m" as most servers accept. 0 if the token is no time. */
 int parse_is_time(const parser *p, uint32_t *value);
 
-/* The type by its name or as "TYPE123" (RFC 3597 5). 0: the token is none. */
+/* A type by its name or as "TYPE123" (RFC 3597 section 5). 0 if the token is neither. */
 uint16_t parse_type(const char *token);
 
-/* Reads the RDATA of a record into `data`. */
+/* Reads a record's RDATA into `data`. */
 int parse_data(parser *p, uint16_t type);
 
 #endif

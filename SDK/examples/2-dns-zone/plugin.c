@@ -1,6 +1,5 @@
-/* plugin.c - a DNS plugin that answers from a zone file: the zone of zone.h behind
- * lima-netd's ABI. Read it from the bottom up: the entry, the descriptor, the table of
- * callbacks, and then the callbacks.
+/* plugin.c - a DNS plugin that answers from a zone file: the zone of zone.h behind lima-netd's ABI. Best read
+ * from the bottom: the entry, the descriptor, the table of callbacks, then the callbacks.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
@@ -17,7 +16,7 @@
 enum { FILE_MAX = 64 << 20 };
 static const uint64_t look_every = 1000000000; /* nanoseconds */
 
-/* What tells one version of a file from another. */
+/* Identifies a version of a file. */
 typedef struct stamp {
     dev_t device;
     ino_t inode;
@@ -25,10 +24,10 @@ typedef struct stamp {
     struct timespec time;
 } stamp;
 
-/* One network's instance. The host's table lives as long as it does. */
+/* One network's instance. The host's table exists as long as the instance. */
 typedef struct dns_zone {
     const lnd_host *host;
-    const lnd_host_dns_cache *cache; /* NULL: the host keeps nothing */
+    const lnd_host_dns_cache *cache; /* NULL: the host has no cache */
     char *file, *origin;
     zone *served;
     stamp read;
@@ -47,8 +46,8 @@ static lnd_status fail(const lnd_host *host, lnd_status code, const char *pointe
 
 /* ----------------------------------------------------------------- options */
 
-/* One Unicode character of "\uXXXX" as UTF-8. Paths beyond the basic plane come as
- * they are: the host does not escape them. Returns how many bytes it took. */
+/* Converts a character "\uXXXX" to UTF-8. Characters beyond U+FFFF are never escaped by the host. Returns the
+ * number of bytes. */
 static size_t unescape(const char *hex, char *out) {
     unsigned long c = 0;
     for (int i = 0; i < 4; i++) {
@@ -70,8 +69,8 @@ static size_t unescape(const char *hex, char *out) {
     return n;
 }
 
-/* A copy of the JSON text at `p`, which is behind its opening quote; `*end` is set to
- * what follows it. NULL: no memory. The host has checked that it is JSON. */
+/* A copy of the JSON string after its opening quote at `p`; sets `*end` to what follows it. NULL: no memory. The
+ * host has checked that it is valid JSON. */
 static char *json_text(const char *p, const char **end) {
     char *text = (char *)malloc(strlen(p) + 1), *out = text;
     if (!text) return NULL;
@@ -100,8 +99,8 @@ static char *json_text(const char *p, const char **end) {
     return text;
 }
 
-/* The text that is the member `name` of the object `json`, whose members are texts: the
- * schema says so. A new copy; NULL when it is absent. */
+/* A copy of the string member `name` of the object `json`, all of whose members are strings by the schema; NULL
+ * if it is absent. */
 static char *option(const char *json, const char *name) {
     while ((json = strchr(json, '"')) != NULL) {
         char *key = json_text(json + 1, &json);
@@ -138,7 +137,7 @@ static int is_same(const stamp *a, const stamp *b) {
            a->time.tv_sec == b->time.tv_sec && a->time.tv_nsec == b->time.tv_nsec;
 }
 
-/* Reads the file; NULL: `error` says why. */
+/* Reads the file. NULL: `error` has the reason. */
 static zone *load(const dns_zone *self, char error[ZONE_ERROR_MAX]) {
     char *text = NULL;
     zone *made = NULL;
@@ -163,13 +162,13 @@ static zone *load(const dns_zone *self, char error[ZONE_ERROR_MAX]) {
     return made;
 }
 
-/* Reads the file anew if it is another one. A bad one leaves the zone as it is. */
+/* Reads the file again if it has changed. An invalid file leaves the zone as it is. */
 static void refresh(dns_zone *self) {
     char error[ZONE_ERROR_MAX];
     stamp now;
     look(self->file, &now);
     if (is_same(&now, &self->read)) return;
-    self->read = now; /* good or bad, it is told once */
+    self->read = now; /* also if it is invalid: it is reported once */
     zone *made = load(self, error);
     if (!made) {
         self->failures++;
@@ -180,7 +179,7 @@ static void refresh(dns_zone *self) {
     zone_free(self->served);
     self->served = made;
     self->reloads++;
-    if (self->cache) self->cache->flush(self->host->ctx); /* what it keeps is of the old file */
+    if (self->cache) self->cache->flush(self->host->ctx); /* cached answers are from the old file */
     say(self->host, LND_LOG_INFO, "the zone file has changed and was read anew");
 }
 

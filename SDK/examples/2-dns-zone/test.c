@@ -1,6 +1,5 @@
-/* test.c - the zone without lima-netd: what is answered, which mistakes are told, and
- * that nothing a file or a message may hold does harm. `make test` runs it under
- * AddressSanitizer and UBSan.
+/* test.c - tests of the zone without lima-netd: answers, error messages, and robustness against arbitrary files
+ * and messages. `make test` runs it under AddressSanitizer and UBSan.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
@@ -163,7 +162,7 @@ static uint32_t random_number(uint32_t below) {
     return (seed >> 8) % below;
 }
 
-/* Files and queries with a few octets changed: an answer or an error, nothing else. */
+/* Files and queries with a few changed octets must give an answer or an error. */
 static void test_garbage(const zone *z, const char *text, size_t length) {
     static uint8_t query[600], answer[MESSAGE_MAX];
     char error[ZONE_ERROR_MAX], *copy = (char *)malloc(length);

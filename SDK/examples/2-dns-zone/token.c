@@ -1,5 +1,4 @@
-/* token.c - the words of a zone file (RFC 1035 5.1): blanks, comments, parentheses,
- * quotes and escapes.
+/* token.c - tokens of a zone file (RFC 1035 section 5.1): blanks, comments, parentheses, quotes and escapes.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
@@ -11,7 +10,7 @@
 int parse_fail(parser *p, const char *format, ...) {
     char text[ZONE_ERROR_MAX - 160];
     va_list arguments;
-    if (p->failed) return 0; /* the first one counts */
+    if (p->failed) return 0; /* the first error is kept */
     p->failed = 1;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -60,7 +59,7 @@ int parse_next(parser *p) {
         if (p->quoted) {
             if (c == '"') break;
             if (c == '\n') return parse_fail(p, "a text without its closing quote");
-        } else if (strchr(" \t\r\n;()\"", c) != NULL) { /* NUL, too */
+        } else if (strchr(" \t\r\n;()\"", c) != NULL) { /* also NUL */
             break;
         }
         if (p->length + 2 >= TOKEN_MAX) return parse_fail(p, "a word of more than %d characters", TOKEN_MAX);

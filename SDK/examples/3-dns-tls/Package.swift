@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// The SDK is two folders up, in the source tree and once installed.
+// The SDK is two directories up, in the source tree and when installed.
 let package = Package(
   name: "lima-dns-tls",
   platforms: [.macOS(.v15)],
@@ -25,11 +25,11 @@ let package = Package(
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
-    // The entry alone: tests import the rest without meeting a second one.
+    // A target for the entry only, so that tests can import the rest without a second entry.
     .target(
       name: "DNSTLSPlugin", dependencies: ["DNSTLSCore"],
       linkerSettings: [
-        // Nothing is exported but the entry, and the file is never unmapped.
+        // Exports the entry only; the file is never unmapped.
         .unsafeFlags(
           [
             "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",

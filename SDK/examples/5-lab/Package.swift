@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// The SDK is two folders up, in the source tree and once installed.
+// The SDK is two directories up, in the source tree and when installed.
 let package = Package(
   name: "lima-net-lab",
   platforms: [.macOS(.v15)],
@@ -19,11 +19,11 @@ let package = Package(
         .product(name: "LimaNetdSDK", package: "lima-netd-sdk"),
         .product(name: "PluginAPI", package: "lima-netd-sdk"),
       ]),
-    // The entry alone: tests import the rest without meeting a second one.
+    // A target for the entry only, so that tests can import the rest without a second entry.
     .target(
       name: "LabPlugin", dependencies: ["LabCore"],
       linkerSettings: [
-        // Nothing is exported but the entry, and the file is never unmapped.
+        // Exports the entry only; the file is never unmapped.
         .unsafeFlags(
           [
             "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",

@@ -1,14 +1,14 @@
-/* plugin.c - a network plugin that joins two hosts: what their guests send each other goes through a tunnel (VXLAN over a
- * UDP socket of the user's, RFC 7348). The other side may be this plugin again, or the kernel's `ip link add type vxlan`.
+/* plugin.c - a network plugin that connects the guests of two hosts by a tunnel (VXLAN over a UDP socket, RFC
+ * 7348). The peer may be the same plugin, or the kernel's `ip link add type vxlan`.
  *
  *     guests ── the host's switch ══ an uplink of kind LND_UPLINK_PLUGIN ══ this file ── UDP ── the other host
  *
- * The network is switched: frames between two guests of one host stay in lima-netd's switch and are never seen here. The
- * tunnel is one more port of the switch (limanetd.uplink/1) whose other side is not a descriptor but the plugin: what the
- * switch sends out of that port comes to `rx`, and what the plugin sends to it comes into the switch there. The switch
- * learns which stations are behind the tunnel as it does behind every port.
+ * The network is switched: frames between guests of one host stay in lima-netd's switch. The tunnel is a port of
+ * the switch (limanetd.uplink/1) that is implemented by the plugin instead of a descriptor: frames that the
+ * switch sends to the port are passed to `rx`, and frames that the plugin sends to the port enter the switch
+ * there. The switch learns the stations behind the tunnel as behind any port.
  *
- * Read it from the bottom up: the entry, the descriptor, the table of callbacks, and then the callbacks.
+ * Best read from the bottom: the entry, the descriptor, the table of callbacks, then the callbacks.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* sendmmsg, recvmmsg */
@@ -27,7 +27,7 @@
 
 enum {
     BATCH = 32,                                    /* datagrams in one system call */
-    DATAGRAM_MAX = 9000 + ETHERNET_HEADER + VXLAN_HEADER, /* longer ones are not ours: see `mtu` */
+    DATAGRAM_MAX = 9000 + ETHERNET_HEADER + VXLAN_HEADER, /* longer ones are invalid: see `mtu` */
 };
 
 typedef union address {
@@ -36,9 +36,9 @@ typedef union address {
     struct sockaddr_in6 v6;
 } address;
 
-/* One network's instance. Several may live in one process: nothing is kept outside of it. */
+/* One network's instance. Several may exist in one process: there is no state outside of it. */
 typedef struct tunnel {
-    const lnd_host *host; /* lives as long as the instance */
+    const lnd_host *host; /* valid as long as the instance */
     const lnd_host_uplink *uplinks;
     address remote, local;
     socklen_t address_length;
@@ -48,7 +48,7 @@ typedef struct tunnel {
     lnd_port port; /* the tunnel's, on the switch */
     int heard;
     uint64_t sent, received, lost, foreign;
-    uint8_t header[VXLAN_HEADER]; /* the same before every frame */
+    uint8_t header[VXLAN_HEADER]; /* the same for every frame */
     uint8_t datagrams[BATCH][DATAGRAM_MAX];
 } tunnel;
 
@@ -58,7 +58,8 @@ static lnd_status fail(const lnd_host *host, lnd_status code, const char *option
 
 /* ----------------------------------------------------------------- options */
 
-/* The schema has seen to types and bounds; what it cannot say is checked here. Returns the length, or 0. */
+/* Parses an address. The schema has checked types and bounds; this checks what it cannot express. Returns the
+ * length, or 0. */
 static socklen_t parse(const char *text, uint16_t port, address *out) {
     memset(out, 0, sizeof *out);
     if (inet_pton(AF_INET, text, &out->v4.sin_addr) == 1) {
@@ -106,7 +107,7 @@ static lnd_status validate(const lnd_plugin *plugin, const lnd_host *host, const
 
 /* -------------------------------------------------------------------- life */
 
-/* No socket yet: `start` opens it. */
+/* Opens no socket: that is done by `start`. */
 static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     tunnel *t = calloc(1, sizeof *t);
@@ -124,7 +125,7 @@ static void *create(const lnd_plugin *plugin, const lnd_host *host, const lnd_in
     return t;
 }
 
-/* Ends what `start` began, as far as it came. */
+/* Ends what `start` has begun, also if it failed halfway. */
 static void shut(tunnel *t) {
     if (t->port) t->uplinks->remove(t->host->ctx, t->port);
     if (t->watch) t->host->fd_remove(t->host->ctx, t->watch); /* before the descriptor is closed */
@@ -146,15 +147,15 @@ static lnd_status start(void *self, lnd_op op) {
         return LND_ERR_SYSTEM;
     }
     lnd_status status = host->fd_add(host->ctx, t->fd, LND_FD_READ, 0, &t->watch);
-    /* `offloads` 0: a datagram carries one frame, so `rx` of this port wants whole ones with all checksums; the switch cuts
-     * what guests send in larger pieces. */
+    /* `offloads` 0: a datagram carries one frame, so `rx` of this port needs complete frames with all checksums;
+     * the switch segments GSO frames of guests. */
     lnd_uplink uplink = {.size = sizeof uplink, .transport = LND_UPLINK_PLUGIN, .fd = -1, .mtu = t->mtu, .name = "vxlan"};
     if (status == LND_OK) status = t->uplinks->add(host->ctx, &uplink, &t->port);
     if (status != LND_OK) {
         shut(t);
-        return status; /* the host has said why */
+        return status; /* the host has reported the reason */
     }
-    /* Users see it in `network ls`. */
+    /* Shown in `network ls`. */
     host->report(host->ctx, LND_STATE_CONNECTING, "nothing heard from the other side yet", 37);
     return host->op_done(host->ctx, op, LND_OK, NULL, 0);
 }
@@ -167,7 +168,7 @@ static void stop(void *self, lnd_op op) {
 
 static void destroy(void *self) {
     tunnel *t = self;
-    if (t->fd >= 0) close(t->fd); /* of a `stop` that never came */
+    if (t->fd >= 0) close(t->fd); /* if `stop` was never called */
     free(t);
 }
 
@@ -184,7 +185,7 @@ static void port_down(void *self, lnd_port port) {
 
 /* ------------------------------------------------------------------ frames */
 
-/* From the switch into the tunnel. Frames are lent for the call: they leave before it returns, or are lost. */
+/* From the switch to the tunnel. Frames are borrowed for the call: those not sent before it returns are lost. */
 static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t count) {
     tunnel *t = self;
     if (port != t->port) return; /* the switch's own port: the plugin is no station */
@@ -208,11 +209,11 @@ static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t coun
         } else if (sent < 0 && errno == EINTR) {
             continue;
         } else if (sent == 0 || errno == EAGAIN) {
-            /* The socket is full. Ethernet may lose frames, and a tunnel that waits would make all guests wait. */
+            /* The socket's buffer is full. Ethernet may lose frames; waiting would delay all guests. */
             t->lost += count - done;
             return;
         } else {
-            t->lost++; /* this one: no route, too long, refused by who is there. The next one may go. */
+            t->lost++; /* No route, too long, or refused by the peer: only this one is lost. */
             done++;
         }
     }
@@ -220,18 +221,18 @@ static void rx(void *self, lnd_port port, const lnd_frame *frames, uint32_t coun
 
 static int is_from_remote(const tunnel *t, const address *from) {
     if (from->any.sa_family != t->remote.any.sa_family) return 0;
-    /* The port is any: the kernel's vxlan sends each flow from another one (RFC 7348 5). */
+    /* Any source port: the kernel's vxlan uses a different one for each flow (RFC 7348 section 5). */
     return from->any.sa_family == AF_INET
                ? from->v4.sin_addr.s_addr == t->remote.v4.sin_addr.s_addr
                : memcmp(&from->v6.sin6_addr, &t->remote.v6.sin6_addr, sizeof from->v6.sin6_addr) == 0;
 }
 
-/* From the tunnel into the switch. The watch is level-triggered: what is left is told of again in the next turn, so one
- * system call is enough, and a flood does not keep the loop. */
+/* From the tunnel to the switch. The watch is level-triggered: remaining datagrams are reported again in the
+ * next iteration, so one system call is enough, and a flood does not block the loop. */
 static void on_fds(void *self, const lnd_fd_event *events, uint32_t event_count) {
     tunnel *t = self;
     (void)events, (void)event_count;
-    if (t->fd < 0) return; /* an event of what has ended may come */
+    if (t->fd < 0) return; /* events of a removed watch may still arrive */
     struct iovec pieces[BATCH];
     struct mmsghdr messages[BATCH];
     address from[BATCH];
@@ -264,7 +265,7 @@ static void on_fds(void *self, const lnd_fd_event *events, uint32_t event_count)
     if (!n || !t->port) return;
     uint32_t taken = t->host->send(t->host->ctx, t->port, frames, n);
     t->received += taken;
-    t->lost += n - taken; /* the switch has no room: as with `rx`, lost */
+    t->lost += n - taken; /* the switch has no room: lost, as in `rx` */
 }
 
 static void status(void *self, lnd_sink sink) {

@@ -1,4 +1,5 @@
-/* test.c - the header against RFC 7348 section 5, and datagrams that end anywhere. Run by `make test`, with the sanitizers.
+/* test.c - tests the header by RFC 7348 section 5, and truncated datagrams. `make test` runs it with the
+ * sanitizers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "vxlan.h"
@@ -26,7 +27,7 @@ int main(void) {
     datagram[0] = 0xf7;
     check(!vxlan_frame(datagram, 64, 0x123456, &length), "without the flag I there is no VNI");
     for (size_t n = 0; n < VXLAN_HEADER + ETHERNET_HEADER; n++) {
-        uint8_t *exact = malloc(n + 1); /* a read behind its end is found by the sanitizer */
+        uint8_t *exact = malloc(n + 1); /* the sanitizer detects a read beyond its end */
         memcpy(exact, expected, n < sizeof expected ? n : sizeof expected);
         check(!vxlan_frame(exact, n, 0x123456, &length), "too short for a frame");
         free(exact);

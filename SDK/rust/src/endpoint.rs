@@ -2,7 +2,7 @@
 use crate::sys::lnd_endpoint;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// An IP address with, perhaps, a port.
+/// An IP address with an optional port number.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Endpoint(pub lnd_endpoint);
@@ -17,7 +17,7 @@ impl Endpoint {
         Endpoint(lnd_endpoint { address: v6.octets(), port, reserved: 0, scope: 0 })
     }
 
-    /// `None`: it has none.
+    /// `None` if all bytes are zero.
     pub fn address(&self) -> Option<IpAddr> {
         let v6 = Ipv6Addr::from(self.0.address);
         match v6.to_ipv4_mapped() {

@@ -6,16 +6,16 @@ use core::ffi::{c_char, c_void, CStr};
 use core::marker::PhantomData;
 use core::mem::size_of;
 
-/// A table that is written once, before anybody reads it.
+/// A table that is written once, before it is used.
 #[repr(transparent)]
 pub struct Static<T>(pub T);
 
-// Its pointers lead to other statics.
+// Its pointers refer to other statics.
 unsafe impl<T> Sync for Static<T> {}
 
-// SAFETY of every callback below: the host calls it as lnd_plugin.h says: `this` is what `create` returned, on the
-// loop's thread, one call at a time, never inside another, and never after `destroy`; what it hands over lives for
-// the call. A panic cannot leave an extern "C" function: it ends the process.
+// SAFETY of the callbacks below: by lnd_plugin.h the host calls them with the `this` that `create` returned, on the
+// loop's thread, one call at a time, never re-entrantly, and never after `destroy`; arguments are valid during the
+// call. A panic cannot leave an extern "C" function: it ends the process.
 
 unsafe fn instance<'a, T>(this: *mut c_void) -> &'a mut T {
     unsafe { &mut *this.cast::<T>() }
@@ -26,7 +26,7 @@ unsafe fn options<'a>(text: *const c_char, length: u64) -> Options<'a> {
     Options::new(core::str::from_utf8(bytes).unwrap_or("{}"))
 }
 
-/// Tells the host of a failure.
+/// Reports a failure to the host.
 fn told(host: &Host, result: Result<(), Failure>) -> lnd_status {
     match result {
         Ok(()) => LND_OK,
@@ -36,7 +36,7 @@ fn told(host: &Host, result: Result<(), Failure>) -> lnd_status {
 
 fn made<T>(host: &Host, result: Result<T, Failure>) -> *mut c_void {
     match result {
-        // A type without a size has no address of its own: the pair has.
+        // A zero-sized type has no unique address: the pair has.
         Ok(instance) => Box::into_raw(Box::new(Instance { value: instance, _place: 0 })).cast(),
         Err(failure) => {
             host.fail(&failure);
@@ -228,10 +228,10 @@ pub const fn network_ops<T: Network>() -> lnd_network_ops {
     }
 }
 
-/// The plugin's side of `limanetd.lease/1`, if it offers it and `id` asks for it.
+/// The plugin's `limanetd.lease/1`, if it has the extension and `id` names it.
 ///
 /// # Safety
-/// `id` is NULL or NUL-ended.
+/// `id` is NULL or NUL-terminated.
 pub unsafe fn lease_or_null<T: Network>(id: *const c_char) -> *const c_void {
     if !T::LEASES || id.is_null() || unsafe { CStr::from_ptr(id) } != c"limanetd.lease/1" {
         return core::ptr::null();
@@ -364,7 +364,7 @@ pub const fn dns_ops<T: Dns>() -> lnd_dns_ops {
     }
 }
 
-/// The descriptor of a file with one plugin; [`module!`](crate::module) uses it. The texts end in NUL.
+/// The descriptor of a file with one plugin; [`module!`](crate::module) uses it. The texts are NUL-terminated.
 pub const fn static_module(
     id: &'static str, version: &'static str, license: &'static str, plugins: *const *const lnd_plugin,
 ) -> Static<lnd_module> {
@@ -382,7 +382,7 @@ pub const fn static_module(
     })
 }
 
-/// The file's descriptor and its one exported symbol: see the head of this crate. `schema` is `None` or
+/// Defines the file's descriptor and its exported symbol: see the crate's documentation. `schema` is `None` or
 /// `Some(c"...")`, a JSON Schema.
 #[macro_export]
 macro_rules! module {

@@ -2,18 +2,18 @@
 use crate::{sys::*, table};
 use core::marker::PhantomData;
 
-/// A frame that came: borrowed for the call. From destination address to the end of the payload.
+/// A received frame, borrowed for the call: from the destination address to the end of the payload.
 #[repr(transparent)]
 pub struct Frame(pub(crate) lnd_frame);
 
 impl Frame {
     /// At least 14 bytes.
     pub fn bytes(&self) -> &[u8] {
-        // The host hands over one piece, alive during the call that brought this reference.
+        // The host passes one contiguous piece, valid during the call that passed this reference.
         unsafe { table::bytes(self.0.data, self.0.length as usize) }
     }
 
-    /// Checksums and segments that are still due, as the header says.
+    /// The C struct, with partial checksums and GSO fields as defined by the header.
     pub fn raw(&self) -> &lnd_frame {
         &self.0
     }
@@ -25,7 +25,7 @@ impl Frame {
 pub struct SendFrame<'a>(lnd_frame, PhantomData<&'a [u8]>);
 
 impl<'a> SendFrame<'a> {
-    /// A whole frame with complete checksums.
+    /// A frame with complete checksums.
     pub fn new(bytes: &'a [u8]) -> Self {
         let raw = lnd_frame {
             data: bytes.as_ptr(),
@@ -47,10 +47,10 @@ impl<'a> SendFrame<'a> {
         SendFrame(raw, PhantomData)
     }
 
-    /// One with offloads or slices.
+    /// A frame with offloads or slices.
     ///
     /// # Safety
-    /// What `raw` points to lives as long as 'a.
+    /// The targets of `raw`'s pointers live as long as 'a.
     pub unsafe fn from_raw(raw: lnd_frame) -> Self {
         SendFrame(raw, PhantomData)
     }

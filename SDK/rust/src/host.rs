@@ -3,7 +3,7 @@ use crate::{sys::*, table, Failure, Handle, Op, Port, SendFrame};
 use core::ffi::CStr;
 use core::marker::PhantomData;
 
-/// Severity of a log line.
+/// Severity of a log message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 #[allow(missing_docs)]
@@ -15,21 +15,21 @@ pub enum LogLevel {
     Error,
 }
 
-/// How a plugin says that it does.
+/// The state that a plugin reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
-    /// All is well.
+    /// It works.
     Ok = LND_STATE_OK,
-    /// Something it needs is not there yet.
+    /// Something that it needs is not available yet.
     Connecting = LND_STATE_CONNECTING,
-    /// It works, but not in full.
+    /// It works with restrictions.
     Degraded = LND_STATE_DEGRADED,
-    /// It cannot do its work until somebody helps.
+    /// It cannot work until a user intervenes.
     Failed = LND_STATE_FAILED,
 }
 
-/// What the host offers an instance; for the loop's thread (not `Send`). Lives as long as the instance.
+/// The host's functions for an instance, for the loop's thread (not `Send`). Valid as long as the instance.
 #[derive(Clone)]
 pub struct Host {
     table: lnd_host,
@@ -37,23 +37,23 @@ pub struct Host {
     thread: PhantomData<*const ()>,
 }
 
-/// What every thread may use. Join yours before the instance is dropped.
+/// The functions for other threads. Threads must be joined before the instance is dropped.
 #[derive(Clone)]
 pub struct Waker(Host);
 
-// The host promises log, wake and now_ns to every thread, and nothing else is reachable by a Waker.
+// The host allows log, wake and now_ns on every thread, and a Waker gives access to no other function.
 unsafe impl Send for Waker {}
 unsafe impl Sync for Waker {}
 
 impl Waker {
-    /// Has `on_wake` called on the loop's thread.
+    /// Causes a call of `on_wake` on the loop's thread.
     pub fn wake(&self) {
         if let Some(wake) = self.0.table.wake {
             unsafe { wake(self.0.table.ctx) }
         }
     }
 
-    /// A line of the network's log.
+    /// Writes a line to the network's log.
     pub fn log(&self, level: LogLevel, text: &str) {
         self.0.log(level, text)
     }
@@ -64,14 +64,14 @@ impl Waker {
     }
 }
 
-/// Where a call's result is written to, in pieces.
+/// The destination of a call's result, written in pieces.
 pub struct Sink<'a> {
     pub(crate) host: &'a Host,
     pub(crate) sink: lnd_sink,
 }
 
 impl Sink<'_> {
-    /// Appends.
+    /// Appends bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if let Some(write) = self.host.table.write {
             unsafe { write(self.host.table.ctx, self.sink, bytes.as_ptr(), bytes.len() as u64) };
@@ -86,7 +86,7 @@ impl core::fmt::Write for Sink<'_> {
     }
 }
 
-// Each function of the host is called as its header says: on the loop's thread (a Host cannot leave it), with
+// The host's functions are called as the header requires: on the loop's thread (a Host cannot leave it), with
 // memory that is borrowed for the call.
 impl Host {
     /// # Safety
@@ -95,17 +95,17 @@ impl Host {
         unsafe { table::read(table) }.map(|table| Host { table, thread: PhantomData })
     }
 
-    /// The table, for what has no method here.
+    /// The table, for functions without a method here.
     pub fn raw(&self) -> &lnd_host {
         &self.table
     }
 
-    /// For other threads.
+    /// The functions for other threads.
     pub fn waker(&self) -> Waker {
         Waker(self.clone())
     }
 
-    /// A line of the network's log.
+    /// Writes a line to the network's log.
     pub fn log(&self, level: LogLevel, text: &str) {
         if let Some(log) = self.table.log {
             unsafe { log(self.table.ctx, level as u32, text.as_ptr().cast(), text.len() as u64) }
@@ -117,22 +117,22 @@ impl Host {
         self.table.now_ns.map_or(0, |now| unsafe { now(self.table.ctx) })
     }
 
-    /// Sends in order; returns how many were taken, from the first on. After fewer than all, `tx_ready` comes.
+    /// Sends frames in order; returns the number taken. After a smaller number `tx_ready` follows.
     pub fn send(&self, port: Port, frames: &[SendFrame]) -> usize {
         let Some(send) = self.table.send else { return 0 };
         // SendFrame is a transparent lnd_frame.
         unsafe { send(self.table.ctx, port, frames.as_ptr().cast(), frames.len() as u32) as usize }
     }
 
-    /// Watches a descriptor, level-triggered, for `LND_FD_*`; `user` comes back in `on_fds`. It stays the caller's:
-    /// end the watch, then close it. `None`: the kernel refuses.
+    /// Watches a descriptor, level-triggered, for `LND_FD_*`; `user` is passed to `on_fds`. The caller still owns
+    /// it, and removes the watch before closing it. `None` if the kernel refuses.
     pub fn watch(&self, fd: i32, events: u32, user: u64) -> Option<Handle> {
         let mut watch = 0;
         let status = unsafe { self.table.fd_add?(self.table.ctx, fd, events, user, &mut watch) };
         (status == LND_OK).then_some(watch)
     }
 
-    /// Changes what is watched; false for a watch that has ended.
+    /// Changes the events of a watch; false if it has ended.
     pub fn modify(&self, watch: Handle, events: u32) -> bool {
         self.table.fd_modify.is_some_and(|modify| unsafe { modify(self.table.ctx, watch, events) } == LND_OK)
     }
@@ -144,27 +144,28 @@ impl Host {
         }
     }
 
-    /// Has `on_timer` called once, at `deadline` (nanoseconds of `now`) or soon after. `None`: too many timers.
+    /// Causes one call of `on_timer` at `deadline` (nanoseconds of `now`) or soon after. `None` if there are too
+    /// many timers.
     pub fn timer(&self, deadline: u64, user: u64) -> Option<Handle> {
         let handle = unsafe { self.table.timer_at?(self.table.ctx, deadline, user) };
         (handle != 0).then_some(handle)
     }
 
-    /// Ignores one that has fired.
+    /// Cancels a timer. One that has fired is ignored.
     pub fn cancel_timer(&self, timer: Handle) {
         if let Some(cancel) = self.table.timer_cancel {
             unsafe { cancel(self.table.ctx, timer) }
         }
     }
 
-    /// Tells users how it goes: `network ls` shows state and text, one line, until the next report.
+    /// Reports the plugin's state: `network ls` shows it with the text, one line, until the next report.
     pub fn report(&self, state: State, text: &str) {
         if let Some(report) = self.table.report {
             unsafe { report(self.table.ctx, state as u32, text.as_ptr().cast(), text.len() as u64) }
         }
     }
 
-    /// Completes an operation of the host's.
+    /// Completes an operation requested by the host.
     pub fn done(&self, op: Op, result: Result<&[u8], Failure>) {
         let Some(done) = self.table.op_done else { return };
         match result {
@@ -177,7 +178,7 @@ impl Host {
         }
     }
 
-    /// Says why the current callback fails; returns the status.
+    /// Reports the reason why the current callback fails; returns the status.
     pub(crate) fn fail(&self, failure: &Failure) -> lnd_status {
         if let Some(fail) = self.table.fail {
             let option = failure.option.as_ref().map_or(core::ptr::null(), |pointer| pointer.as_ptr());
@@ -187,10 +188,10 @@ impl Host {
         failure.status
     }
 
-    /// The host's side of an extension, zero where the host is older; `None`: it does not offer it.
+    /// The host's table of an extension, zero-filled if the host is older; `None` if the host does not have it.
     ///
     /// # Safety
-    /// `T` is the table that belongs to `id`.
+    /// `T` is the table type of `id`.
     pub unsafe fn extension<T: Copy>(&self, id: &CStr) -> Option<T> {
         let get = self.table.get_extension?;
         unsafe { table::read(get(self.table.ctx, id.as_ptr()).cast::<T>()) }

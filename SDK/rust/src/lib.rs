@@ -50,7 +50,7 @@ pub use network::{FdEvent, LeaseRequest, Network, NetworkConfig, Port, PortInfo}
 pub use next::NextDns;
 pub use options::Options;
 
-/// An operation of the host's that the plugin completes, once.
+/// An operation requested by the host, which the plugin completes exactly once.
 pub type Op = sys::lnd_op;
 /// A watched descriptor or a timer. 0: none.
 pub type Handle = sys::lnd_handle;

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a>(&'a str);
 
-/// How deep values may stand in each other.
+/// Maximum nesting of values.
 const DEPTH: usize = 32;
 
 impl<'a> Options<'a> {
@@ -23,22 +23,22 @@ impl<'a> Options<'a> {
         self.0
     }
 
-    /// A text; `None`: absent or null.
+    /// A string; `None` if absent or null.
     pub fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         self.value(name, "a text", string)
     }
 
-    /// A whole number.
+    /// An integer.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
         self.value(name, "a whole number", |value| value.parse().ok())
     }
 
-    /// A truth value.
+    /// A boolean.
     pub fn bool(&self, name: &str) -> Result<Option<bool>, Failure> {
         self.value(name, "true or false", |value| value.parse().ok())
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Failure> {
         self.value(name, "a list of texts", |value| {
             let mut rest = value.strip_prefix('[')?.trim_start();
@@ -53,7 +53,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// An object within the object.
+    /// A nested object.
     pub fn object(&self, name: &str) -> Result<Option<Options<'a>>, Failure> {
         self.value(name, "an object", |value| value.starts_with('{').then_some(Options(value)))
     }
@@ -82,7 +82,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The JSON value at the start of `text`, and what follows it.
+/// The JSON value at the start of `text`, and the rest.
 fn split(text: &str, depth: usize) -> Option<(&str, &str)> {
     let text = text.trim_start();
     let end = match text.as_bytes().first()? {
@@ -116,7 +116,7 @@ fn string_end(text: &str) -> Option<usize> {
     None
 }
 
-/// What a JSON string says.
+/// The contents of a JSON string.
 fn string(json: &str) -> Option<String> {
     let inner = json.strip_prefix('"')?.strip_suffix('"')?;
     let mut text = String::new();
@@ -136,7 +136,7 @@ fn string(json: &str) -> Option<String> {
             'u' => {
                 units.push(u16::from_str_radix(rest.as_str().get(..4)?, 16).ok()?);
                 rest = rest.as_str()[4..].chars();
-                // The second of a pair follows the first.
+                // The second half of a surrogate pair follows.
                 if units.len() == 1 && (0xd800..0xdc00).contains(&units[0]) {
                     continue;
                 }

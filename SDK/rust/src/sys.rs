@@ -55,7 +55,7 @@ pub const LND_STATE_FAILED: u32 = 4;
 
 pub const LND_EVENT_NETWORK_CHANGED: u32 = 1;
 
-/// An IP address with, perhaps, a port; IPv4 as ::ffff:a.b.c.d.
+/// An IP address with an optional port number; IPv4 as ::ffff:a.b.c.d.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lnd_endpoint {

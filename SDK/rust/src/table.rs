@@ -19,10 +19,10 @@ pub(crate) unsafe fn read<T: Copy>(source: *const T) -> Option<T> {
     }
 }
 
-/// A text of the host's; "" for NULL and for what is not UTF-8.
+/// A text from the host; "" for NULL and for invalid UTF-8.
 ///
 /// # Safety
-/// `text` is NULL or NUL-ended, and lives as long as 'a.
+/// `text` is NULL or NUL-terminated, and lives as long as 'a.
 pub(crate) unsafe fn text<'a>(text: *const core::ffi::c_char) -> &'a str {
     if text.is_null() {
         return "";

@@ -1,4 +1,4 @@
-/* message.c - DNS messages (RFC 1035 section 4), as far as one name needs them. */
+/* message.c - DNS messages (RFC 1035 section 4), as needed for one name. */
 #include "message.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ int parse_ipv4(const char *text, uint8_t address[4]) {
     return 1;
 }
 
-/* Bytes of the name at the start of `p`; 0: it is compressed, too long or cut off. */
+/* Length in bytes of the name at `p`; 0 if it is compressed, too long or truncated. */
 static uint32_t name_length(const uint8_t *p, uint32_t available) {
     uint32_t n = 0;
     while (n < available && n < 255) {
@@ -66,9 +66,9 @@ uint32_t answer(const record *r, const uint8_t *query, uint32_t length, uint8_t 
     if (name == 0 || length - HEADER - name < 4) return 0;
     const uint8_t *type = query + HEADER + name;
     uint32_t end = HEADER + name + 4;
-    memcpy(out, query, end);                 /* the id and the question stay */
+    memcpy(out, query, end);                 /* keeps the id and the question */
     memset(out + 6, 0, 6);                   /* no other records yet */
-    out[2] = (uint8_t)(0x84 | (query[2] & 1)); /* an answer, authoritative; RD as asked */
+    out[2] = (uint8_t)(0x84 | (query[2] & 1)); /* an authoritative answer; RD as in the query */
     out[3] = 0;
     if (!is_name(r, query + HEADER, name)) {
         out[2] &= 0xfb;
@@ -78,7 +78,7 @@ uint32_t answer(const record *r, const uint8_t *query, uint32_t length, uint8_t 
     if (type[0] != 0 || type[1] != TYPE_A || type[2] != 0 || type[3] != CLASS_IN) return end; /* no data */
     uint8_t *p = out + end;
     put16(out + 6, 1);
-    put16(p, 0xc000 | HEADER); /* the name: that of the question */
+    put16(p, 0xc000 | HEADER); /* a pointer to the question's name */
     put16(p + 2, TYPE_A);
     put16(p + 4, CLASS_IN);
     put16(p + 6, 0);

@@ -1,6 +1,5 @@
-/* plugin.c - __NAME__, a DNS plugin of lima-netd. Read it from the bottom up: the entry, the
- * descriptor, the table of callbacks, and then the callbacks. README.md has the drawing of
- * their order. */
+/* plugin.c - __NAME__, a DNS plugin of lima-netd. Best read from the bottom: the entry, the descriptor, the
+ * table of callbacks, then the callbacks. README.md shows the order in which they are called. */
 #include <lnd_options.h>
 #include <lnd_plugin.h>
 #include <stdio.h>
@@ -9,8 +8,8 @@
 
 #include "message.h"
 
-/* One network's instance. The host's table lives as long as it does. Two may live in one
- * process: keep nothing outside of it. */
+/* One network's instance. The host's table exists as long as the instance. Two instances may exist in one
+ * process, so keep no state outside of it. */
 typedef struct instance {
     const lnd_host *host;
     record known;
@@ -23,9 +22,9 @@ static lnd_status fail(const lnd_host *host, lnd_status code, const char *option
 
 /* ---------------------------------------------------------------- its life */
 
-/* Reads the options; on failure the user has been told. */
+/* Reads the options; a failure has been reported to the user. */
 static lnd_status read_options(const lnd_host *host, const char *options, record *known) {
-    char name[NAME_TEXT_MAX] = "hello.__NAME__.test", address[16] = "192.0.2.1"; /* as in the schema */
+    char name[NAME_TEXT_MAX] = "hello.__NAME__.test", address[16] = "192.0.2.1"; /* the schema's defaults */
     if (lnd_option_text(options, "name", name, sizeof name) < 0 || !parse_name(name, known)) {
         return fail(host, LND_ERR_INVALID_CONFIG, "/name", "not a domain name");
     }
@@ -41,7 +40,7 @@ static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, co
     return read_options(host, config->options, &known);
 }
 
-/* Makes an instance, and touches neither network nor files. */
+/* Creates an instance. Must not use the network or files yet. */
 static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     instance *self = calloc(1, sizeof *self);
@@ -57,14 +56,14 @@ static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd
     return self;
 }
 
-/* Here sockets and files are opened, threads started. It works offline, too. `op` is completed when all is
- * ready, at once or later. */
+/* The place to open sockets and files and to start threads. It must succeed offline, too. `op` is completed when
+ * all is ready, now or later. */
 static lnd_status on_start(void *opaque, lnd_op op) {
     instance *self = opaque;
     return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
-/* Winds down; `op` is completed when nothing is under way, at once or later. */
+/* Ends all work; `op` is completed when nothing is in progress, now or later. */
 static void on_stop(void *opaque, lnd_op op) {
     instance *self = opaque;
     self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
@@ -74,8 +73,8 @@ static void on_destroy(void *self) { free(self); }
 
 /* --------------------------------------------------------------- questions */
 
-/* `op` is completed exactly once: here at once. One that answers later keeps a copy of the
- * question, and forgets it in `cancel`. */
+/* `op` must be completed exactly once, here immediately. A plugin that answers later keeps a copy of the
+ * question, and drops it in `cancel`. */
 static void on_resolve(void *opaque, lnd_op op, const lnd_dns_query *query) {
     instance *self = opaque;
     uint8_t out[ANSWER_MAX];
@@ -84,7 +83,7 @@ static void on_resolve(void *opaque, lnd_op op, const lnd_dns_query *query) {
     self->host->op_done(self->host->ctx, op, length ? LND_OK : LND_ERR_UNSUPPORTED, out, length);
 }
 
-/* `lima-netd status`: one JSON object. */
+/* For `lima-netd status`: one JSON object. */
 static void on_status(void *opaque, lnd_sink sink) {
     const instance *self = opaque;
     char text[64];
@@ -135,7 +134,7 @@ static const lnd_module module = {
     .plugins = plugins,
 };
 
-/* The one symbol that the file exports. */
+/* The only exported symbol of the file. */
 const lnd_module *lima_netd_module_v1(const lnd_host_info *host) {
     (void)host;
     return &module;

@@ -1,4 +1,4 @@
-/* test.c - loads the plugin as lima-netd does, and asks it.
+/* test.c - loads the plugin as lima-netd does, and sends it questions.
  *
  *   make test */
 #include <dlfcn.h>
@@ -118,14 +118,14 @@ int main(int argc, char **argv) {
     EXPECT(self && ops->instance.start(self, 7) == LND_OK && done == 1);
     done = 0;
 
-    static const char name[] = "\7pRinter\3lab"; /* the NUL at its end is the root */
+    static const char name[] = "\7pRinter\3lab"; /* the terminating NUL is the root */
     lnd_dns_query query = ask(name, sizeof name, 1);
     ops->resolve(self, 1, &query);
     EXPECT(done == 1 && answered_status == LND_OK && answered_length == query.length + 16);
     EXPECT(answered[0] == 0x12 && (answered[2] & 0x80) && (answered[3] & 15) == 0 && answered[7] == 1);
     EXPECT(memcmp(answered + answered_length - 4, (const uint8_t[]){192, 0, 2, 7}, 4) == 0);
 
-    query = ask(name, sizeof name, 28); /* AAAA: the name has no such data */
+    query = ask(name, sizeof name, 28); /* AAAA: the name has no such records */
     ops->resolve(self, 2, &query);
     EXPECT(done == 2 && (answered[3] & 15) == 0 && answered[7] == 0);
 
@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
     ops->resolve(self, 3, &query);
     EXPECT(done == 3 && (answered[3] & 15) == 5);
 
-    for (uint32_t n = 12; n < query.length; n++) { /* cut off anywhere: a failure, and no read behind the end */
+    for (uint32_t n = 12; n < query.length; n++) { /* truncated anywhere: a failure, and no read beyond the end */
         uint8_t *copy = malloc(n);
         EXPECT(copy);
         memcpy(copy, query.message, n);

@@ -1,5 +1,5 @@
-/* frames.c - ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest.
- * Every length comes from the guest: each is checked before it is used. */
+/* frames.c - ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest. Lengths come from the
+ * guest: each is checked before use. */
 #include "frames.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static void put16(uint8_t *p, uint32_t value) {
     p[1] = (uint8_t)value;
 }
 
-/* The Internet checksum (RFC 1071) of n bytes into `field`, which is one of them. */
+/* Stores the Internet checksum (RFC 1071) of n bytes in `field`, which is among them. */
 static void put_checksum(uint8_t *field, const uint8_t *p, uint32_t n) {
     uint32_t sum = 0;
     put16(field, 0);
@@ -48,7 +48,7 @@ static uint32_t answer_arp(const network *net, const uint8_t *frame, uint32_t n,
     memcpy(out, frame, ETHERNET + ARP);
     uint8_t *reply = out + ETHERNET;
     put16(reply + 6, 2);
-    memcpy(reply + 18, arp + 8, 10); /* to who asked: Ethernet address and IP address */
+    memcpy(reply + 18, arp + 8, 10); /* target: the sender's Ethernet and IP address */
     memcpy(reply + 8, net->mac, 6);
     memcpy(reply + 14, net->gateway, 4);
     return ETHERNET + ARP;
@@ -68,7 +68,7 @@ static uint32_t answer_ping(const network *net, const uint8_t *frame, uint32_t t
     return ETHERNET + total;
 }
 
-/* The value of a DHCP option of at least `least` bytes, or NULL. */
+/* The value of a DHCP option with at least `least` bytes, or NULL. */
 static const uint8_t *dhcp_option(const uint8_t *p, const uint8_t *end, uint8_t code, uint8_t least) {
     while (p < end && *p != 255) {
         if (*p == 0) {
@@ -101,7 +101,7 @@ static uint32_t answer_dhcp(const network *net, const uint8_t *frame, uint32_t t
     const uint8_t *server = dhcp_option(options, end, 54, 4);
     const uint8_t *wanted = dhcp_option(options, end, 50, 4);
     if (!type || (*type != DHCP_DISCOVER && *type != DHCP_REQUEST)) return 0;
-    if (server && memcmp(server, net->gateway, 4) != 0) return 0; /* another server was chosen */
+    if (server && memcmp(server, net->gateway, 4) != 0) return 0; /* the client chose another server */
     if (!wanted) wanted = bootp + 12;                             /* a renewal: ciaddr */
     uint8_t kind = *type == DHCP_DISCOVER                  ? DHCP_OFFER
                    : memcmp(wanted, net->guest, 4) == 0 ? DHCP_ACK
@@ -110,7 +110,7 @@ static uint32_t answer_dhcp(const network *net, const uint8_t *frame, uint32_t t
     static const uint8_t seconds[4] = {0, LEASE_SECONDS >> 16, LEASE_SECONDS >> 8 & 255, LEASE_SECONDS & 255};
     uint8_t *ip = out + ETHERNET, *reply = ip + IPV4 + UDP;
     memset(out, 0, ETHERNET + IPV4 + UDP + 300);
-    memcpy(reply, bootp, 44); /* op .. chaddr: the transaction's id and the client's address */
+    memcpy(reply, bootp, 44); /* op .. chaddr, with the transaction id and the client's address */
     reply[0] = 2;
     memset(reply + 12, 0, 16);
     if (kind != DHCP_NAK) {
@@ -137,7 +137,7 @@ static uint32_t answer_dhcp(const network *net, const uint8_t *frame, uint32_t t
     put_checksum(ip + 10, ip, IPV4);
     put16(ip + IPV4, 67);
     put16(ip + IPV4 + 2, 68);
-    put16(ip + IPV4 + 4, UDP + 300); /* its checksum 0: none (RFC 768) */
+    put16(ip + IPV4 + 4, UDP + 300); /* checksum 0: not used (RFC 768) */
     return ETHERNET + IPV4 + UDP + 300;
 }
 

@@ -1,6 +1,5 @@
-/* plugin.c - __NAME__, a network plugin of lima-netd. Read it from the bottom up: the entry,
- * the descriptor, the table of callbacks, and then the callbacks. README.md has the drawing
- * of their order. */
+/* plugin.c - __NAME__, a network plugin of lima-netd. Best read from the bottom: the entry, the descriptor, the
+ * table of callbacks, then the callbacks. README.md shows the order in which they are called. */
 #include <lnd_ext_lease.h>
 #include <lnd_options.h>
 #include <lnd_plugin.h>
@@ -10,8 +9,8 @@
 
 #include "frames.h"
 
-/* One network's instance. The host's table lives as long as it does. Two may live in one
- * process: keep nothing outside of it. */
+/* One network's instance. The host's table exists as long as the instance. Two instances may exist in one
+ * process, so keep no state outside of it. */
 typedef struct instance {
     const lnd_host *host;
     network net;
@@ -24,10 +23,10 @@ static lnd_status fail(const lnd_host *host, lnd_status code, const char *option
 
 /* ---------------------------------------------------------------- its life */
 
-/* Reads the options: 0 when they are wrong, and the user has been told. */
+/* Reads the options. 0 if they are invalid; that has been reported to the user. */
 static int read_options(const lnd_host *host, const lnd_instance_config *config, network *net) {
     static const uint8_t mac[6] = {0x5a, 0x94, 0xef, 0x00, 0x00, 0x02};
-    char text[16] = "10.99.0.2"; /* as in the schema */
+    char text[16] = "10.99.0.2"; /* the schema's default */
     memcpy(net->mac, mac, sizeof mac);
     if (lnd_option_text(config->options, "gateway", text, sizeof text) < 0 ||
         !parse_ipv4(text, net->gateway) || net->gateway[3] == 0 || net->gateway[3] == 255) {
@@ -44,7 +43,7 @@ static lnd_status on_validate(const lnd_plugin *plugin, const lnd_host *host, co
     return read_options(host, config, &net) ? LND_OK : LND_ERR_INVALID_CONFIG;
 }
 
-/* Makes an instance, and touches neither network nor files. */
+/* Creates an instance. Must not use the network or files yet. */
 static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd_instance_config *config) {
     (void)plugin;
     instance *self = calloc(1, sizeof *self);
@@ -60,13 +59,13 @@ static void *on_create(const lnd_plugin *plugin, const lnd_host *host, const lnd
     return self;
 }
 
-/* Here sockets and files are opened, threads started. `op` is completed when all is ready, at once or later. */
+/* The place to open sockets and files and to start threads. `op` is completed when all is ready, now or later. */
 static lnd_status on_start(void *opaque, lnd_op op) {
     instance *self = opaque;
     return self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
 }
 
-/* Winds down; `op` is completed when nothing is under way, at once or later. */
+/* Ends all work; `op` is completed when nothing is in progress, now or later. */
 static void on_stop(void *opaque, lnd_op op) {
     instance *self = opaque;
     self->host->op_done(self->host->ctx, op, LND_OK, NULL, 0);
@@ -76,7 +75,7 @@ static void on_destroy(void *self) { free(self); }
 
 /* --------------------------------------------------------- ports and frames */
 
-/* A guest: each has a port of its own here (LND_NETWORK_ISOLATED). */
+/* A guest's port: each guest has its own (LND_NETWORK_ISOLATED). */
 static lnd_status on_port_up(void *self, const lnd_port_info *info) {
     (void)self, (void)info;
     return LND_OK;
@@ -84,7 +83,7 @@ static lnd_status on_port_up(void *self, const lnd_port_info *info) {
 
 static void on_port_down(void *self, lnd_port port) { (void)self, (void)port; }
 
-/* Frames are borrowed: they are read here, or copied. */
+/* Frames are borrowed for the call: they are parsed here, or copied. */
 static void on_rx(void *opaque, lnd_port port, const lnd_frame *frames, uint32_t count) {
     instance *self = opaque;
     self->received += count;
@@ -93,8 +92,7 @@ static void on_rx(void *opaque, lnd_port port, const lnd_frame *frames, uint32_t
         lnd_frame reply = {.data = out};
         reply.length = answer(&self->net, frames[i].data, frames[i].length, out);
         if (reply.length == 0) continue;
-        /* 0: the guest's link is full. A network may lose a frame; what may not be lost waits
-         * for tx_ready. */
+        /* 0: the guest's link is full. A network may lose a frame; one that must not be lost waits for tx_ready. */
         if (self->host->send(self->host->ctx, port, &reply, 1) == 1) {
             self->answered++;
         } else {
@@ -109,7 +107,7 @@ static void put(const instance *self, lnd_sink sink, const char *text) {
     self->host->write(self->host->ctx, sink, (const uint8_t *)text, strlen(text));
 }
 
-/* `lima-netd status`: one JSON object. */
+/* For `lima-netd status`: one JSON object. */
 static void on_status(void *opaque, lnd_sink sink) {
     const instance *self = opaque;
     char text[128];
@@ -119,7 +117,7 @@ static void on_status(void *opaque, lnd_sink sink) {
     put(self, sink, text);
 }
 
-/* A guest that is configured without DHCP, by `lima-netd exec`. */
+/* A guest configured without DHCP, by `lima-netd exec`. */
 static lnd_status on_reserve(void *opaque, const lnd_lease_request *request, lnd_sink sink) {
     const instance *self = opaque;
     const uint8_t *a = self->net.guest, *g = self->net.gateway;
@@ -190,7 +188,7 @@ static const lnd_module module = {
     .plugins = plugins,
 };
 
-/* The one symbol that the file exports. */
+/* The only exported symbol of the file. */
 const lnd_module *lima_netd_module_v1(const lnd_host_info *host) {
     (void)host;
     return &module;

@@ -1,4 +1,4 @@
-/* test.c - loads the plugin as lima-netd does, and is a guest of it: ARP, DHCP, ping.
+/* test.c - loads the plugin as lima-netd does, and acts as a guest: ARP, DHCP, ping.
  *
  *   make test */
 #include <dlfcn.h>
@@ -178,10 +178,10 @@ int main(int argc, char **argv) {
     ops->rx(self, 1, &given, 1);
     EXPECT(sent_length == 46 && sent[34] == 0 && sent[41] == 9 && memcmp(sent + 26, gateway, 4) == 0);
 
-    /* What a guest sends is not to be trusted: nothing of this may be answered, or read too far. */
+    /* Invalid frames: none may be answered, or read beyond its end. */
     sent_length = 0;
     for (uint32_t n = 14; n < 46; n++) {
-        uint8_t *copy = malloc(n); /* so that a sanitizer sees a read behind its end */
+        uint8_t *copy = malloc(n); /* so that a sanitizer detects a read beyond its end */
         EXPECT(copy);
         memcpy(copy, frame, n);
         lnd_frame part = {.data = copy, .length = n};

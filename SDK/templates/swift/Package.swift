@@ -18,12 +18,12 @@ let package = Package(
         .product(name: "LimaNetdSDK", package: "lima-netd-sdk"),
         .product(name: "PluginAPI", package: "lima-netd-sdk"),
       ]),
-    // The entry alone: tests import the rest without meeting a second one.
+    // A target for the entry only, so that tests can import the rest without a second entry.
     .target(
       name: "PluginEntry", dependencies: ["PluginCore"],
       linkerSettings: [
-        // Nothing is exported but the entry, and the file is never unmapped. In the
-        // folder that is for plugins it finds the runtime that was installed with lima-netd.
+        // Exports the entry only; the file is never unmapped. In the plugin directory it finds the Swift runtime installed
+        // with lima-netd.
         .unsafeFlags(
           [
             "-Xlinker", "--version-script=\(Context.packageDirectory)/plugin.map",

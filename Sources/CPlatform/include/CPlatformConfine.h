@@ -1,5 +1,5 @@
-/* CPlatformConfine.h - what a process gives up for good. Linux only. Each returns 0 (or the number
- * asked for), or -errno.
+/* CPlatformConfine.h - permanently gives up privileges. Linux only. Each function returns 0 (or the
+ * requested number), or -errno.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CPLATFORM_CONFINE_H
@@ -9,8 +9,8 @@
 
 #ifdef __linux__
 
-/* No program it starts has more privileges (no_new_privs), no other process of the same user may look into
- * it (dumpable 0), and it leaves no core. */
+/* Programs started from now on gain no privileges (no_new_privs); other processes of the same user cannot
+ * read its memory (dumpable 0); and it writes no core file. */
 int plat_give_up_privileges(void);
 
 /* Becomes another user, in that group and in no other, and keeps the capabilities it has (plat_keep_capabilities
@@ -20,11 +20,11 @@ int plat_become_user(uint32_t uid, uint32_t gid);
 /* Keeps of its capabilities those in `keep` (bit N: capability N), in the bounding set, too, where it may;
  * none inheritable or ambient. */
 int plat_keep_capabilities(uint64_t keep);
-/* The effective ones of this thread; 0 where they cannot be read. */
+/* The effective capabilities of this thread; 0 if they cannot be read. */
 uint64_t plat_capabilities(void);
 
-/* Refuses system calls of which a network's process needs none (confine.c has the list), in all threads.
- * After plat_give_up_privileges. -ENOSYS on architectures without a list. */
+/* Refuses system calls that a network process does not need (listed in confine.c), in all threads. Call
+ * after plat_give_up_privileges. -ENOSYS on architectures without a list. */
 int plat_refuse_system_calls(void);
 
 /* Refuses all system calls but those of a network that runs (confine_strict.c has the list), in all threads: no program,
@@ -45,14 +45,14 @@ int plat_root_enter(int helper, int pid);
 
 /* The kernel's version of Landlock (1 and up); -ENOSYS or -EOPNOTSUPP without. */
 int plat_landlock_version(void);
-/* A descriptor for rules. Nothing but what is allowed by them may be opened once they are enforced; what is
- * open stays so. From version 6 on also: no signal to processes, no connection to abstract unix sockets
- * outside of what is confined with it. */
+/* Returns the descriptor of a rule set. When it is enforced only files allowed by its rules can be opened;
+ * open ones stay open. From version 6 on it also prevents signals to processes, and connections to
+ * abstract Unix sockets, outside of the confined domain. */
 int plat_landlock_begin(void);
-/* Files of this folder and all below it, or this file, may be read, and with `writable` written, made and
- * removed (no devices). -ENOENT where there is none. */
+/* Allows reading the directory and everything below it, or the file; with `writable` also writing,
+ * creating and removing (no devices). -ENOENT if it does not exist. */
 int plat_landlock_allow(int ruleset, const char *path, int writable);
-/* For this thread and those it makes. After plat_give_up_privileges. */
+/* Enforces the rules for this thread and those it creates. Call after plat_give_up_privileges. */
 int plat_landlock_enforce(int ruleset);
 
 #endif

@@ -1,6 +1,5 @@
-/* CPlatformGuest.h - namespaces, mounts and children of `exec` and `attach`:
- * calls that the Swift overlay of libc does not import. Same rules as
- * CPlatform.h: no state, the call's result or -errno.
+/* CPlatformGuest.h - namespaces, mounts and child processes for `exec` and `attach`: calls that the Swift
+ * overlay of libc does not import. As in CPlatform.h: no state, the call's result or -errno.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CPLATFORM_GUEST_H
@@ -9,7 +8,7 @@
 #include <stdint.h>
 
 #ifdef __linux__
-/* Which namespaces plat_unshare makes and plat_setns expects. */
+/* The namespaces that plat_unshare creates and plat_setns expects. */
 #define PLAT_NS_MOUNT 0x00020000
 #define PLAT_NS_USER 0x10000000
 #define PLAT_NS_NETWORK 0x40000000
@@ -31,29 +30,27 @@ int plat_namespace_owner(int fd);
 #define PLAT_MOUNT_NOEXEC 8
 int plat_mount(const char *source, const char *target, const char *type, uint64_t flags,
                const char *data);
-/* Makes the mount at `path` and all below it read-only and without setuid programs (mount_setattr(2),
- * Linux 5.12). */
+/* Makes the mount at `path` and all mounts below it read-only and nosuid (mount_setattr(2), Linux 5.12). */
 int plat_mount_read_only(const char *path);
-/* A descriptor (CLOEXEC) that stands for a path and reads nothing (O_PATH). */
+/* A descriptor (CLOEXEC) of a path without access to its contents (O_PATH). */
 int plat_open_path(const char *path);
 
-/* ioctl with an int argument, and with a pointer to one of the kernel's structs. */
+/* ioctl with an int argument, and with a pointer to a struct of the kernel. */
 int plat_ioctl_value(int fd, uint64_t request, int value);
 int plat_ioctl_bytes(int fd, uint64_t request, void *bytes);
 
-/* Blocks the signals for the process, stores the mask of before in `before`
- * (PLAT_SIGNAL_MASK_BYTES) and gives a descriptor (CLOEXEC) they are read from. */
+/* Blocks the signals for the process, stores the previous mask in `before` (PLAT_SIGNAL_MASK_BYTES) and
+ * returns a descriptor (CLOEXEC) from which they are read. */
 #define PLAT_SIGNAL_MASK_BYTES 128
 int plat_signal_take(const int *signals, uint32_t count, void *before);
-/* The next signal: its number, or -errno. *from_user: sent by kill(2) and the
- * like, not by the terminal or the kernel. */
+/* The number of the next signal, or -errno. *from_user: it was sent by kill(2) or the like, not by the
+ * terminal or the kernel. */
 int plat_signal_next(int fd, int *from_user);
 
-/* Runs `file`, searched in PATH, as a shell would: descriptors without CLOEXEC,
- * process group and signal dispositions are inherited, the mask is the given
- * one. `fd`, unless negative, is the descriptor `fd_there` in it. `end_signal`,
- * unless 0, is what the kernel sends it when the calling thread ends
- * (PR_SET_PDEATHSIG). Returns the pid, or -errno of exec itself. */
+/* Runs `file`, searched in PATH, as a shell does: the child inherits descriptors without CLOEXEC, process
+ * group and signal dispositions; its signal mask is `mask`. `fd`, unless negative, becomes descriptor
+ * `fd_there` in it. `end_signal`, unless 0, is sent to it when the calling thread ends (PR_SET_PDEATHSIG).
+ * Returns the pid, or the -errno of exec itself. */
 int plat_spawn_command(const char *file, char *const argv[], char *const envp[],
                        const void *mask, int fd, int fd_there, int end_signal);
 #endif

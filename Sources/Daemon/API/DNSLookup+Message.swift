@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A question of the control API as a DNS message.
+// Converts a question of the control API to a DNS message.
 
 import DNSMessage
 import FoundationEssentials
 import HostProtocol
 
 extension DNSLookup {
-  /// What is asked of the network's process.
+  /// The request to the network's process.
   func spec() throws(ErrorReport) -> ResolveSpec {
     func wrong(_ text: String) -> ErrorReport {
       ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)
@@ -20,7 +20,7 @@ extension DNSLookup {
         .base64EncodedString(), name: name, type: type, isDatagram: transport == "udp" ? true : nil)
   }
 
-  /// The query as its client sends it.
+  /// The query as a client sends it.
   package func query(id: UInt16) throws(ErrorReport) -> DNSMessage {
     func wrong(_ text: String) -> ErrorReport {
       ErrorReport(code: HostError.Code.invalidConfig.rawValue, message: text)

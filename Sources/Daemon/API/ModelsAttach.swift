@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The messages of the attach socket: a request with a TAP's descriptor, one answer, and the daemon's last words when it
-// lets the guest go. Program and daemon may be of two versions for as long as one of them runs: what is new is optional.
+// The messages of the attach socket: a request with a TAP's descriptor, one answer, and the reason when the daemon
+// disconnects the guest. Command and daemon may have different versions as long as either runs, so that new members are
+// optional.
 
-/// First message of a client of the attach socket; the TAP's fd comes with it by SCM_RIGHTS.
+/// First message of a client of the attach socket, with the TAP's descriptor (SCM_RIGHTS).
 package struct AttachRequest: Codable, Sendable {
   package var network: String
   package var name: String
-  /// Nobody chose the name: where it is taken the guest gets another.
+  /// The name was not chosen by the user: if it is in use the guest gets another one.
   package var nameIsMade: Bool?
   /// "52:55:55:12:34:56", or nil if the caller does not know it.
   package var mac: String?
   package var mtu: Int
   package var vnetHeader: Bool
-  /// False: the guest configures itself, and a network that gives no addresses will do.
+  /// False: the guest configures itself, so that the network need not assign addresses.
   package var needsLease: Bool
-  /// Open as long as the guest is attached. `guest` of each is the guest's port alone ("80"): the address is the lease's.
+  /// Open as long as the guest is attached. The `guest` of each is a port number only ("80"): the address is the lease's.
   package var forwards: [Forward]?
-  /// The guest was here before. Forwards that cannot be open yet do not keep it away.
+  /// The guest was connected before. Forwards that cannot be opened yet do not make it fail.
   package var isReturn: Bool?
-  /// The network was stopped: it is not started for this guest, which is refused until somebody starts it.
+  /// The network was stopped: it is not started for this guest, which is refused until a user starts it.
   package var startsNothing: Bool?
 
   package init(
@@ -42,7 +43,7 @@ package struct AttachReply: Codable, Sendable {
   package var ok: Bool
   package var guest: UInt64?
   package var lease: LeaseOffer?
-  /// Those that were asked for, with their states and the ports that were chosen for port 0.
+  /// The requested forwards, with their states and the port numbers chosen for 0.
   package var forwards: [Forward]?
   package var error: ErrorReport?
 
@@ -59,12 +60,12 @@ package struct AttachReply: Codable, Sendable {
   }
 }
 
-/// What the daemon says before it closes the connection of a guest that was attached. A daemon that is killed says nothing.
+/// The message before the daemon closes the connection of an attached guest. A daemon that is killed sends none.
 package struct AttachFarewell: Codable, Sendable {
   package enum Cause: String, Codable, Sendable {
-    /// Somebody stopped the network; another start may come.
+    /// A user stopped the network; it may be started again.
     case networkStopped
-    /// The network is no longer in networks.yaml; it may be there again.
+    /// The network was removed from networks.yaml; it may be added again.
     case networkRemoved
     /// The network cannot run, or the guest cannot be on it.
     case sentAway
@@ -72,7 +73,7 @@ package struct AttachFarewell: Codable, Sendable {
   }
 
   package var cause: Cause
-  /// Why, for users: a clause.
+  /// The reason for users: a clause.
   package var message: String
 
   package init(cause: Cause, message: String) {

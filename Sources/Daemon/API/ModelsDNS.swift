@@ -9,13 +9,13 @@ package struct DNSLookup: Codable, Sendable, Hashable {
   package var name: String
   /// "A", "AAAA", "TYPE65", ...
   package var type: String
-  /// "IN" unless said otherwise.
+  /// Default: "IN".
   package var `class`: String?
-  /// "udp": what a client gets that asks over UDP. Otherwise the whole answer, as over TCP.
+  /// "udp": the answer that a client gets over UDP. Default: the complete answer, as over TCP.
   package var transport: String?
-  /// Octets that the client takes over UDP (EDNS); nil: 1232, 0: a client without EDNS.
+  /// The client's UDP payload size (EDNS); nil: 1232, 0: a client without EDNS.
   package var udpSize: Int?
-  /// Bits of the question: DO, CD, and RD, which is set unless this says false.
+  /// Flags of the question: DO, CD, and RD, which is set by default.
   package var dnssec: Bool?
   package var checkingDisabled: Bool?
   package var recursion: Bool?
@@ -40,8 +40,8 @@ package struct DNSLookupReport: Codable, Sendable {
   /// The DNS message, base64.
   package var message: String
   package var milliseconds: Double
-  /// Who answered: a DNS plugin's name, "names" for what the network owns, "cache". Absent where the process that was
-  /// asked does not say.
+  /// The source of the answer: a DNS plugin's name, "names" for owned names, "cache". Absent if the process does not report
+  /// it.
   package var source: String?
 
   package init(message: String, milliseconds: Double, source: String? = nil) {
@@ -51,21 +51,21 @@ package struct DNSLookupReport: Codable, Sendable {
   }
 }
 
-/// An answer that a network keeps. GET /v1/networks/NAME/dns/cache gives an array of these; `?name=NAME` only those of
-/// a name, with `&below=true` also of the names below it.
+/// A cached answer of a network. GET /v1/networks/NAME/dns/cache returns an array of these; `?name=NAME` only those of a
+/// name, with `&below=true` also of the names below it.
 package struct DNSCacheReport: Codable, Sendable, Hashable {
   package var network: String
   /// Without the final dot, in lower case.
   package var name: String
   package var type: String
   package var `class`: String
-  /// Bits of the question that were set ("ad cd do"); "" for most.
+  /// Flags set in the question ("ad cd do"); usually "".
   package var flags: String
   /// "NOERROR" or "NXDOMAIN"
   package var code: String
-  /// Records that answer; 0 for NODATA and NXDOMAIN.
+  /// Number of records in the answer; 0 for NODATA and NXDOMAIN.
   package var answers: Int
-  /// Seconds until it is forgotten.
+  /// Seconds until it expires.
   package var ttl: UInt64
 
   init(network: String, _ entry: DNSCacheEntry) {
@@ -83,6 +83,6 @@ package struct DNSCacheReport: Codable, Sendable, Hashable {
 /// The answer to DELETE /v1/networks/NAME/dns/cache, which takes `name` and `below` as GET does.
 package struct DNSFlushReport: Codable, Sendable, Hashable {
   package var network: String
-  /// Answers that are no longer kept.
+  /// Number of answers dropped.
   package var forgotten: Int
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Forwards: /v1/networks/NAME/forwards, and in the reports of networks and instances. All of them have the same states.
+// Forwards: /v1/networks/NAME/forwards, and in the reports of networks and instances, with the same states.
 
-/// How a forward is. The same words everywhere: `forward ls`, `network inspect`, `instance ls` and `inspect`, the API.
+/// The state of a forward, with the same names in `forward ls`, `network inspect`, `instance ls` and `inspect`, and the
+/// API.
 package enum ForwardState: String, Codable, Sendable, CaseIterable {
-  /// It listens, and as far as is known its guest is there.
+  /// It listens, and as far as is known its guest is connected.
   case open
-  /// It leads nowhere now, and will without anybody's doing once what `reason` says is over: the network is stopped, the
-  /// guest is away, the port is taken.
+  /// It is not usable now, and will be without a user's action when the condition in `reason` ends: the network is stopped,
+  /// the guest is disconnected, the port is in use.
   case waiting
-  /// It leads nowhere until somebody changes what `reason` says.
+  /// It is not usable until a user changes the cause in `reason`.
   case failed
 }
 
-/// A socket of the host that leads into a guest. POST and DELETE /v1/networks/NAME/forwards take one
-/// (DELETE looks at `protocol` and `host` only), POST answers with the forward as it came to be, with the port that was
-/// chosen for port 0; GET gives an array.
+/// A socket of the host that leads to a guest. The body of POST and DELETE /v1/networks/NAME/forwards (DELETE uses
+/// `protocol` and `host` only). POST returns the forward, with the port number chosen for 0; GET returns an array.
 package struct Forward: Codable, Sendable, Hashable {
   /// "tcp", "udp" or "unix".
   package var `protocol`: String
@@ -23,20 +23,21 @@ package struct Forward: Codable, Sendable, Hashable {
   package var host: String
   /// "192.168.5.15:80"; nil in DELETE.
   package var guest: String?
-  /// Which guest of an isolated network; "" is the only one, or the first.
+  /// The guest of an isolated network; "" is the only one, or the first.
   package var guestName: String
-  /// Under which address the guest sees clients: "client" (their own, where an answer would come back) or "gateway"; nil:
-  /// as the network's options say.
+  /// The source address that the guest sees: "client" (the client's own, if answers to it are routed back) or "gateway";
+  /// nil: by the network's options.
   package var source: String?
-  /// It lasts until the daemon ends, not until it is removed; nil, in POST and in answers: false.
+  /// Removed when the daemon ends; default (also in answers): false, kept until it is removed.
   package var temporary: Bool?
-  /// Open connections, or clients of UDP, where the plugin counts them and the network was asked. Only in answers.
+  /// Number of open connections, or clients of UDP, if the plugin counts them. Only in answers about one network.
   package var connections: Int?
   /// Only in answers.
   package var state: ForwardState?
   /// Why it is not open. Only in answers.
   package var reason: String?
-  /// The reason, where it is a fault of the forward's own: the port is taken, the address is not there. Only in answers.
+  /// The reason, if it is an error of the forward itself: the port is in use, the host has no such address. Only in
+  /// answers.
   package var error: String?
 
   package init(

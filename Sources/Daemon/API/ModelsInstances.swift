@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Instances of Lima: /v1/instances.
+// Lima's instances: /v1/instances.
 
 /// POST /v1/instances
 package struct InstanceRequest: Codable, Sendable {
-  /// Absolute: a lima.yaml, a template, or an instance's directory.
+  /// Absolute path of a lima.yaml, a template, or an instance's directory.
   package var path: String
-  /// In place of the name that follows from the path.
+  /// Replaces the name derived from the path.
   package var name: String?
 
   package init(path: String, name: String? = nil) {
@@ -15,7 +15,7 @@ package struct InstanceRequest: Codable, Sendable {
   }
 }
 
-/// GET /v1/instances is an array of these; POST /v1/instances and GET /v1/instances/NAME give one.
+/// GET /v1/instances returns an array of these; POST /v1/instances and GET /v1/instances/NAME one.
 package struct InstanceReport: Codable, Sendable {
   package var name: String
   package var directory: String
@@ -23,30 +23,30 @@ package struct InstanceReport: Codable, Sendable {
   package var file: String
   package var vmType: String
   package var arch: String
-  /// In the guest.
+  /// The guest's host name.
   package var hostname: String
-  /// Of eth0; nil until the guest has a lease.
+  /// The address of eth0; nil until the guest has a lease.
   package var address: String?
-  /// On 127.0.0.1, leading to the guest's port 22.
+  /// The port on 127.0.0.1 that is forwarded to the guest's port 22.
   package var sshLocalPort: Int
   /// The first is eth0.
   package var interfaces: [InterfaceReport]
-  /// What the guest's resolver is to ask; empty: what DHCP says.
+  /// Nameservers for the guest's resolver; empty: those of DHCP.
   package var nameservers: [String]
   package var forwards: [InstanceForward]
-  /// Names that the guest's network answers, to addresses or one other name.
+  /// Names that the guest's network answers, with their addresses or the one name each is an alias of.
   package var names: [String: [String]]
   package var warnings: [String]
   package var since: String
-  /// It was up when the daemon ended and cannot be now, because of this; it is up again as soon as that is mended. Its
-  /// `vmType`, `arch` and `hostname` are "" then.
+  /// Why an instance that was up when the daemon ended cannot be brought up again; it is retried when the cause is removed.
+  /// Its `vmType`, `arch` and `hostname` are "" then.
   package var error: String?
 }
 
 package struct InterfaceReport: Codable, Sendable, Hashable {
   /// "net0", for a driver's -netdev and -device.
   package var id: String
-  /// In the guest.
+  /// The interface's name in the guest.
   package var name: String
   package var mac: String
   package var metric: UInt32
@@ -54,14 +54,14 @@ package struct InterfaceReport: Codable, Sendable, Hashable {
   package var mode: String?
   /// SOCK_STREAM, QEMU framing; nil for Apple's NAT.
   package var qemu: String?
-  /// SOCK_STREAM, takes a datagram socket by SCM_RIGHTS.
+  /// SOCK_STREAM, receives a datagram socket by SCM_RIGHTS.
   package var fd: String?
   /// SOCK_DGRAM (vfkit, krunkit).
   package var unixgram: String?
   package var vzNAT: Bool
 }
 
-/// A forward of an instance, as its network has it.
+/// A forward of an instance, with its state in the network.
 package struct InstanceForward: Codable, Sendable, Hashable {
   /// "tcp", "udp" or "unix".
   package var `protocol`: String

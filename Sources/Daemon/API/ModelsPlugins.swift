@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is known about plugin files: GET /v1/plugins.
+// Plugin files: GET /v1/plugins.
 
 import HostProtocol
 
-/// What `lima-netd-host inspect FILE` prints. Read by `plugin info FILE`, too.
+/// The output of `lima-netd-host inspect FILE`, also used by `plugin info FILE`.
 package typealias ModuleInfo = Inspection.Module
 package typealias PluginInfo = Inspection.Plugin
 
 /// GET /v1/plugins
 package struct PluginsReport: Codable, Sendable {
   package var files: [PluginFileReport]
-  /// Which plugin serves which mode.
+  /// The plugin that serves each mode.
   package var modes: [ModeReport]
   package var warnings: [String]
-  /// Conflicts: two files of one directory that claim the same mode or name.
+  /// Conflicts: two files in one directory with the same mode or name.
   package var errors: [String]
 }
 
 package struct PluginFileReport: Codable, Sendable {
   package var directory: String
-  /// True for the directory that came with lima-netd.
+  /// True for the directory of lima-netd's own plugins.
   package var builtin: Bool
   package var inspection: Inspection
-  /// The file of an earlier directory that has a plugin of the same name, mode or both.
+  /// The file in an earlier directory with a plugin of the same name or mode.
   package var shadowedBy: String?
 }
 

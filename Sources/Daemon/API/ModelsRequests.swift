@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bodies of the control API's other requests, and the leases of guests.
+// Bodies of the control API's other requests, and leases.
 
 import HostProtocol
 
@@ -30,27 +30,27 @@ package struct ErrorReport: Codable, Sendable, Hashable, Error, CustomStringConv
   package var description: String { message }
 }
 
-/// PATCH /v1/networks/NAME/guests/GUEST: what a guest is called from now on.
+/// PATCH /v1/networks/NAME/guests/GUEST: the guest's new name.
 package struct GuestChange: Codable, Sendable {
   package var name: String
 
   package init(name: String) { self.name = name }
 }
 
-/// GET /v1/leases and /v1/networks/NAME/leases give arrays of these.
+/// GET /v1/leases and /v1/networks/NAME/leases return arrays of these.
 package struct LeaseReport: Codable, Sendable, Hashable {
   package var network: String
   package var address: String
   package var mac: String?
   package var name: String?
   package var hostname: String?
-  /// "bound", "offered", "static" or "declined"; "auto": an IPv6 address that the guest made itself.
+  /// "bound", "offered", "static" or "declined"; "auto": an IPv6 address configured by the guest itself.
   package var state: String?
   /// Seconds from now; nil: never.
   package var expires: Int?
 }
 
-/// What a guest without DHCP configures: the JSON object of lnd_plugin_lease.reserve.
+/// The configuration of a guest without DHCP: the JSON object of lnd_plugin_lease.reserve.
 package struct LeaseOffer: Codable, Sendable, Hashable {
   package var address: String
   package var prefixLength: Int
@@ -58,10 +58,10 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
   package var dns: [String]
   package var mtu: Int?
   package var search: [String]
-  /// Nil: the network has no IPv6.
+  /// Nil if the network has no IPv6.
   package var ipv6: IPv6Offer?
 
-  /// The network's DNS by either family, IPv4 first.
+  /// The network's DNS servers of both families, IPv4 first.
   package var servers: [String] { dns + (ipv6?.dns ?? []) }
 
   package init(
@@ -89,13 +89,13 @@ package struct LeaseOffer: Codable, Sendable, Hashable {
   }
 }
 
-/// The same of IPv6.
+/// The same for IPv6.
 package struct IPv6Offer: Codable, Sendable, Hashable {
   package var address: String
   package var prefixLength: Int
-  /// The router's link-local address; nil: there is none.
+  /// The router's link-local address; nil if there is none.
   package var gateway: String?
-  /// Whether it leads beyond the network now: only then is it a default route.
+  /// Whether the router leads beyond the network now, so that it is a default route.
   package var hasRoute: Bool
   package var dns: [String]
 

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What POST /v1/reload answers. POST /v1/stop and /v1/restart answer with the daemon's process as it is before.
+// The answers to POST /v1/reload, and to POST /v1/stop and /v1/restart, which return the daemon before the change.
 
-/// What reading networks.yaml again came to. A file that is refused is an error instead, INVALID_CONFIG, and nothing changes.
+/// The result of reading networks.yaml again. An invalid file is an error, INVALID_CONFIG, and changes nothing.
 package struct ReloadReport: Codable, Sendable, Hashable {
   package struct Change: Codable, Sendable, Hashable {
     /// "network", "plugins" (folders) or "paths".
     package var subject: String
-    /// Of the network.
+    /// Name of the network.
     package var name: String?
-    /// "added", "removed", "changed", or "unchanged": still waiting, or still refused, from before.
+    /// "added", "removed", "changed", or "unchanged": an earlier change that is still waiting or refused.
     package var change: String
-    /// What of a network is another one, by the keys of networks.yaml: "gateway", "options.mtu", "egress", "dns.servers".
+    /// The changed keys of a network: "gateway", "options.mtu", "egress", "dns.servers".
     package var keys: [String]
-    /// Nothing waits and nothing was refused.
+    /// All changes are in effect.
     package var holdsNow: Bool
-    /// Keys that hold from the network's next start on. It may have some from a change before this one.
+    /// Keys that take effect at the network's next start, also those of earlier changes.
     package var waiting: [String]
-    /// Keys that do not hold, and never will as they are: the network runs on with what it has.
+    /// Keys that are refused: the network continues with its present values.
     package var refused: [Refusal]
-    /// Why a network at rest could not start.
+    /// Why a network that is not running could not start.
     package var error: ErrorReport?
   }
 
@@ -30,10 +30,10 @@ package struct ReloadReport: Codable, Sendable, Hashable {
   }
 
   package var file: String
-  /// False: there is no such file, the built-in networks are used.
+  /// False: the file does not exist, and the built-in networks are used.
   package var present: Bool
   package var changes: [Change]
-  /// Where this reading changed nothing: the last one that did, for the daemon reads the file by itself when it changes.
+  /// If this request changed nothing, the last one that did: the daemon also reads the file by itself when it changes.
   package var earlier: Earlier?
 
   package struct Earlier: Codable, Sendable, Hashable {
@@ -42,7 +42,7 @@ package struct ReloadReport: Codable, Sendable, Hashable {
   }
 }
 
-/// The daemon that is going to end.
+/// The daemon that is about to end.
 package struct DaemonReport: Codable, Sendable, Hashable {
   package var pid: Int32
   package var started: String

@@ -1,85 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the control API says about the daemon and its networks (GET /v1/status, /v1/networks, /v1/networks/NAME).
-// Fields are only added, never renamed: scripts read them. Times are ISO 8601 in UTC.
+// Reports about the daemon and its networks (GET /v1/status, /v1/networks, /v1/networks/NAME). Members are added, but never
+// renamed, as scripts use them. Times are ISO 8601 in UTC.
 
 /// GET /v1/status
 package struct StatusReport: Codable, Sendable {
   package var version: String
   package var pid: Int32
-  /// The Lima home this daemon serves.
+  /// The Lima home that the daemon serves.
   package var home: String
   package var started: String
   package var config: ConfigReport
-  /// As given by `--plugin-dir`, in order.
+  /// From `--plugin-dir`, in order.
   package var pluginDirectories: [String]
   package var builtinPluginDirectory: String
   package var networks: [NetworkReport]
-  /// What the user should know though nothing failed: a shadowed plugin, a file that was refused.
+  /// Warnings: a shadowed plugin, a file that was refused.
   package var warnings: [String]
-  /// Conflicts of guests that the networks' logs know of.
+  /// Conflicts of guests from the networks' logs.
   package var notes: [NetworkNote]?
 }
 
-/// GET /v1/alive: the loop that serves the networks has turns.
+/// GET /v1/alive: answered by the loop that serves the networks.
 package struct AliveReport: Codable, Sendable {
   package var pid: Int32
 }
 
-/// Where the configuration came from and whether the last attempt to read it failed.
+/// The source of the configuration, and the error of the last attempt to read it.
 package struct ConfigReport: Codable, Sendable {
   package var file: String
-  /// False: there is no such file, the built-in networks are used.
+  /// False: the file does not exist, and the built-in networks are used.
   package var present: Bool
   package var loaded: String
-  /// Set when the file was reread and refused: the configuration in force is the one before.
+  /// Set if the file was read again and refused: the previous configuration is in effect.
   package var error: String?
 }
 
-/// What a network does, as its reports say it; what it has meanwhile is in NetworkState.
+/// The phase of a network in reports; NetworkState has the data of each phase.
 package enum NetworkPhase: String, Codable, Sendable {
-  /// Sockets listen; no process runs. The first guest starts it.
+  /// It listens on its sockets, without a process. The first guest starts one.
   case stopped
   case starting
   case running
   /// Its process died; it is started again at `retryAt`.
   case restarting
   case stopping
-  /// It cannot start: `error` says why. A guest that connects, `network start` and a reread of the
-  /// configuration try again.
+  /// It cannot start, with the reason in `error`. It is retried for a guest that connects, by `network start`, and when the
+  /// configuration is read again.
   case failed
 }
 
-/// GET /v1/networks is an array of these, GET /v1/networks/NAME one with `live` set.
+/// GET /v1/networks returns an array of these, GET /v1/networks/NAME one with `live` set.
 package struct NetworkReport: Codable, Sendable {
   package var name: String
   package var mode: String
   /// "networks.yaml" or "built-in".
   package var source: String
   package var state: NetworkPhase
-  /// The configuration has other settings than the running process: they hold from the next start.
+  /// The configured settings differ from the running process's: they take effect at the next start.
   package var changed: Bool
   package var error: ErrorReport?
-  /// The files its process has loaded, or will load.
+  /// The files that its process has loaded, or will load.
   package var plugin: PluginIdentity?
   package var dns: PluginIdentity?
-  /// Checked options with defaults filled in; without them when there is no plugin to ask.
+  /// Validated options with defaults filled in; without defaults if the plugin is not available.
   package var options: JSONValue?
   package var sockets: NetworkSockets
   package var log: String
   package var guests: [GuestReport]
   package var forwards: [Forward]
-  /// The running network-host.
+  /// The running network process.
   package var host: HostReport?
-  /// How often its process died and was started again, since the daemon runs.
+  /// Number of restarts after a crash since the daemon runs.
   package var restarts: Int
   package var retryAt: String?
   package var lastExit: ExitReport?
-  /// The connection to another daemon's network; nil for networks that have none.
+  /// The connection to another daemon's network; nil if it has none.
   package var uplink: UplinkReport?
-  /// The host's side of a network of mode shared, host or bridged that runs; nil for others.
+  /// The interface on the host of a running network of mode shared, host or bridged; nil for others.
   package var hostInterface: HostInterfaceReport?
-  /// The bridge of Lima's own helper that it has joined, whose DHCP and DNS its guests have; nil: none.
+  /// The bridge of Lima's own helper that it has joined, whose DHCP and DNS its guests use; nil if none.
   package var joined: String?
   /// The IPv6 network of its guests, as far as it is known: a network at rest may choose one at its first start.
   package var ipv6: IPv6Report?
@@ -91,7 +91,7 @@ package struct NetworkReport: Codable, Sendable {
   package var sandbox: String?
   /// What plugins of a running network say of themselves (`lnd_host.report`); without those that say nothing.
   package var pluginStates: [PluginStateReport]?
-  /// What the network-host itself reports: ports with counters, the plugin's status, DNS counters.
+  /// The report of the network process: ports with counters, the plugin's status, DNS counters.
   package var live: JSONValue?
 }
 
@@ -104,9 +104,9 @@ package struct IPv6Report: Codable, Sendable, Hashable {
 
 /// A process whose loop stands still. It is replaced after the network's `watchdog:`.
 package struct UnresponsiveReport: Codable, Sendable, Hashable {
-  /// Since when.
+  /// Duration in seconds.
   package var seconds: Int
-  /// "rx of network plugin slirp", "stopped by a signal"; nil where nobody knows.
+  /// "rx of network plugin slirp", "stopped by a signal"; nil if unknown.
   package var place: String?
 
   /// "not responding (rx of network plugin slirp, 3 s)"
@@ -115,7 +115,7 @@ package struct UnresponsiveReport: Codable, Sendable, Hashable {
   }
 }
 
-/// What of the host's a network's guests reach host or LAN by.
+/// The interface through which a network's guests reach the host or the LAN.
 package struct HostInterfaceReport: Codable, Sendable, Hashable {
   package enum Kind: String, Codable, Sendable {
     /// One TAP for all guests.
@@ -125,34 +125,34 @@ package struct HostInterfaceReport: Codable, Sendable, Hashable {
   }
 
   package var kind: Kind
-  /// As the kernel has it now.
+  /// The kernel's present name.
   package var name: String
-  /// What a TAP is a port of; nil: it has the network's gateway address.
+  /// The bridge of a TAP; nil: the TAP has the network's gateway address.
   package var bridge: String?
-  /// What cannot be reached by it, and what helps.
+  /// What cannot be reached through it, and the alternative.
   package var limits: String?
 }
 
-/// The connection to socket_vmnet or another daemon that a network's guests reach the outside by.
+/// The connection to socket_vmnet or another daemon, through which a network's guests reach other networks.
 package struct UplinkReport: Codable, Sendable, Hashable {
   package enum State: String, Codable, Sendable {
-    /// Nobody is connected, and it is tried again and again.
+    /// Not connected; it is retried.
     case connecting
     case connected
   }
 
   package var socket: String
   package var state: State
-  /// Why it is not connected, or what ended the connection before this one.
+  /// Why it is not connected, or why the previous connection ended.
   package var error: String?
-  /// Since when it is connected.
+  /// The time of the connection.
   package var since: String?
-  /// Connections that were made, and those that ended.
+  /// Number of connections made, and of those that ended.
   package var connections: UInt64
   package var lost: UInt64
 }
 
-/// What a plugin says of itself.
+/// The state reported by a plugin.
 package struct PluginStateReport: Codable, Sendable, Hashable {
   /// "network" or "dns"
   package var kind: String
@@ -165,7 +165,7 @@ package struct PluginStateReport: Codable, Sendable, Hashable {
 
 package struct PluginIdentity: Codable, Sendable, Hashable {
   package var name: String
-  /// The file.
+  /// Path of the file.
   package var path: String
   package var id: String
   package var version: String
@@ -175,7 +175,7 @@ package struct PluginIdentity: Codable, Sendable, Hashable {
 package struct NetworkSockets: Codable, Sendable, Hashable {
   /// SOCK_STREAM, QEMU framing.
   package var qemu: String
-  /// SOCK_STREAM, takes a datagram socket by SCM_RIGHTS (Lima's VZ driver).
+  /// SOCK_STREAM, receives a datagram socket by SCM_RIGHTS (Lima's VZ driver).
   package var fd: String
   /// SOCK_DGRAM (vfkit, krunkit).
   package var unixgram: String
@@ -190,7 +190,7 @@ package struct HostReport: Codable, Sendable {
 
 package struct GuestReport: Codable, Sendable {
   package var id: UInt64
-  /// As given by the guest's owner, or made up from transport and number.
+  /// Given by the guest's owner, or derived from transport and number.
   package var name: String
   /// "tap", "stream", "dgram" or "unixgram".
   package var transport: String
@@ -198,7 +198,7 @@ package struct GuestReport: Codable, Sendable {
   package var since: String
 }
 
-/// Why a network-host ended when it should not have.
+/// The unexpected end of a network process.
 package struct ExitReport: Codable, Sendable {
   package var time: String
   /// "killed by SIGSEGV", "exit status 1", "hung at stop".

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AliasCircles: aliases among a network's own names that lead back to themselves. Whoever asks for one gets SERVFAIL
-// (RFC 1034 3.6.2), so its owner is told beforehand.
+// AliasCircles: cycles of aliases among a network's own names. A question for such a name is answered SERVFAIL (RFC 1034
+// §3.6.2), so that they are reported as errors of the configuration.
 
 import DNSMessage
 
 struct AliasCircles {
   private var aliases: [DNSName: DNSName] = [:]
   private var others: Set<DNSName> = []
-  /// By the name above; nil: of addresses.
+  /// By the wildcard's parent; nil: it has addresses.
   private var wildcards: [DNSName: DNSName?] = [:]
 
-  /// As the host's `OwnedNames.maximumChain`.
+  /// The same as the host's `OwnedNames.maximumChain`.
   private static let longest = 16
 
-  /// - Parameter hosts: names to addresses, or to the one name each is an alias of.
+  /// - Parameter hosts: for each name its addresses, or the one name it is an alias of.
   init(_ hosts: [String: [String]]) {
     for (text, values) in hosts {
       guard let name = DNSName(text) else { continue }
@@ -29,7 +29,7 @@ struct AliasCircles {
     }
   }
 
-  /// One for each circle, each from the least name in it: "a.test, b.test, a.test".
+  /// The cycles, each from its least name: "a.test, b.test, a.test".
   var all: [[String]] {
     var found: Set<[String]> = []
     let starts = Array(aliases.values) + wildcards.values.compactMap { $0 }

@@ -19,22 +19,22 @@
 
 import DNSMessage
 
-/// What one `dns:` says.
+/// The contents of one `dns:`.
 struct DNSChoice {
   var pin: PluginPin?
   var options: JSONObject?
-  /// Of `plugins`, with the first one; nil: there is no list.
+  /// All of `plugins`; nil: there is no list.
   var stages: [DNSStageChoice]?
   var hosts: [String: [String]] = [:]
   var ipv6: Bool?
   /// Nil: of mode `host`, whose guests reach nothing else either.
   var localOnly: Bool?
   var servers: [String]?
-  /// By JSON pointer from the value of `dns`.
+  /// By JSON pointer relative to `dns`.
   var marks: [String: Mark] = [:]
 
-  /// This one where it says something, `common` where it does not. A plugin and its options belong together; hosts are
-  /// joined, name by name.
+  /// This choice, with `common` for what it leaves open. A plugin and its options belong together; hosts are merged by
+  /// name.
   func completed(by common: DNSChoice) -> DNSChoice {
     var result = self
     var inherited = common.marks
@@ -66,7 +66,7 @@ struct DNSChoice {
       network.settings.dns = first.pin
       network.settings.dnsOptions = first.options
       network.settings.dnsBehind = Array(stages.dropFirst())
-      // What stands of the first one stands where a lone one's does.
+      // The marks of the first plugin of a list are also those of a single one.
       for (pointer, mark) in marks where pointer.hasPrefix("/plugins/0/options") {
         network.marks["/dns" + pointer.dropFirst("/plugins/0".count)] = mark
       }
@@ -111,10 +111,10 @@ extension ConfigDecoder {
     return choice
   }
 
-  /// As many as a network may have.
+  /// Maximum number of DNS plugins of a network.
   private static let mostStages = 8
 
-  /// A list of plugins, each a name or path, or a mapping with its options.
+  /// A list of plugins, each of them a name, a path, or a mapping with options.
   private mutating func stages(
     _ node: YAMLNode, path: [String], _ marks: inout [String: Mark]
   ) -> [DNSStageChoice]? {
@@ -177,7 +177,7 @@ extension ConfigDecoder {
     return hosts
   }
 
-  /// An address, several of them, or the name that is meant.
+  /// An address, several addresses, or another name.
   private mutating func targets(_ node: YAMLNode, path: [String]) -> [String] {
     if case .sequence = node.content {
       let addresses = texts(node, of: "addresses", path: path)
@@ -194,7 +194,7 @@ extension ConfigDecoder {
     return [text]
   }
 
-  /// A domain name whose last label is a number is an address that was mistyped.
+  /// A domain name whose last label is a number is a mistyped address.
   static func isAlias(_ text: String) -> Bool {
     guard let name = DNSName(text), !name.isRoot,
       !text.contains(where: { $0 == ":" || $0.isWhitespace })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One network of networks.yaml: its keys, and what holds between its addresses.
+// A network of networks.yaml: its keys, and rules between its addresses.
 
 extension ConfigDecoder {
   static let networkKeys = [
@@ -129,7 +129,7 @@ extension ConfigDecoder {
     }
   }
 
-  /// Whose addresses the other daemon gives takes none of ours: what is written of them beside `socket` is told.
+  /// Warns of keys without an effect beside `socket`: the other daemon assigns the addresses.
   private mutating func warnOfUseless(
     _ network: NetworkConfiguration, _ members: [String: YAMLNode.Member]
   ) {
@@ -150,7 +150,7 @@ extension ConfigDecoder {
     }
   }
 
-  /// Modes whose networks may have another daemon's socket.
+  /// Modes of networks that may have another daemon's socket as uplink.
   private static let socketModes = ["shared", "host", "bridged"]
 
   /// A plugin's name, or the path of its file.
@@ -207,8 +207,8 @@ extension ConfigDecoder {
       settings.gateway = NetworkConfiguration.defaultGateways[settings.mode]
     }
     guard let gateway = settings.gateway else {
-      // Lima fills in the gateway of `user-v2`; everywhere else these say nothing alone. A gateway that is there but
-      // wrong has been reported already.
+      // Lima has a default gateway for `user-v2`; in other modes these keys need a gateway. An invalid gateway has been
+      // reported already.
       guard members["gateway"].map(\.value.isNull) ?? true, settings.mode != "user-v2" else {
         return
       }
@@ -220,7 +220,7 @@ extension ConfigDecoder {
     guard gateway.isUnicast else {
       return problem(.notUnicast(gateway), path + ["gateway"], mark("gateway"))
     }
-    // The default that the comments of Lima's template promise.
+    // The default documented in Lima's template.
     if members["netmask"].map(\.value.isNull) ?? true {
       settings.netmask = IPv4Address(0xFFFF_FF00)
     }
@@ -241,6 +241,6 @@ extension ConfigDecoder {
 }
 
 extension PluginPin {
-  /// The DNS plugin of a network that names none.
+  /// The default DNS plugin.
   package static let defaultDNS = "hostdns"
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigDecoder: a YAML tree to a Configuration. Goes on after a problem, so that one reading shows all of them;
-// throws if there was any, so that nothing is half applied. Keys and rules are Lima's, plus our own: per network
-// `plugin`, `dns`, `options`; at the top `dns`, `plugins`.
+// ConfigDecoder: converts a YAML tree to a Configuration. It continues after a problem, so that all are reported at once,
+// and throws if there was any, so that a file is applied completely or not at all. Keys and rules are Lima's, with
+// additional keys: per network `plugin`, `dns`, `options`; at the top `dns`, `plugins`.
 
 import Platform
 
@@ -13,7 +13,7 @@ package struct ConfigDecoder {
 
   static let topKeys = ["paths", "group", "networks", "plugins", "dns", "user"]
   static let pathKeys = ["socketVMNet", "varRun", "sudoers"]
-  /// Keys of older Limas, which never rewrite a file that exists.
+  /// Keys of older versions of Lima, which never change an existing file.
   static let obsoletePathKeys = ["vdeSwitch", "vdeVMNet"]
   static let dnsKeys = ["plugin", "plugins", "options", "hosts", "ipv6", "localOnly", "servers"]
   /// `dns:` at the top, for all networks.
@@ -27,8 +27,8 @@ package struct ConfigDecoder {
     self.accounts = accounts
   }
 
-  /// Decodes the text of `file`. `homeDirectory` stands for `~/` in paths.
-  /// - Parameter template: what holds for `paths` that it does not name.
+  /// Decodes the text of `file`. `homeDirectory` replaces `~/` in paths.
+  /// - Parameter template: defaults for missing keys of `paths`.
   package static func decode(
     _ bytes: [UInt8], file: String, homeDirectory: String, template: NetworksTemplate = .current,
     accounts: Accounts = .system
@@ -52,7 +52,7 @@ package struct ConfigDecoder {
     return configuration
   }
 
-  /// What holds without a file.
+  /// The configuration without a file.
   package static func withoutFile(
     _ file: String, template: NetworksTemplate = .current
   ) -> Configuration {
@@ -61,8 +61,8 @@ package struct ConfigDecoder {
       paths: NetworksPaths(template), warnings: [])
   }
 
-  /// Adds the networks that are always there. Lima's rule: unless some network has mode user-v2 and a gateway, the
-  /// network `user-v2` gets the built-in gateway and netmask.
+  /// Adds the built-in networks. Lima's rule: unless some network has mode user-v2 and a gateway, the network `user-v2`
+  /// gets the built-in gateway and netmask.
   private func withBuiltins(_ written: [NetworkConfiguration]) -> [NetworkConfiguration] {
     var networks: [String: NetworkConfiguration] = [:]
     for network in written { networks[network.name] = network }
@@ -148,7 +148,7 @@ package struct ConfigDecoder {
   }
 
   private mutating func checkOverlaps(_ networks: [NetworkConfiguration]) {
-    // A netmask that cannot be is an error of its own.
+    // An invalid netmask is reported elsewhere.
     let named = networks.compactMap { network in network.subnet.map { (network, $0) } }
       .filter { (8...30).contains($0.1.prefixLength) }
       .sorted { ($0.0.marks[""]?.line ?? 0) < ($1.0.marks[""]?.line ?? 0) }
@@ -176,7 +176,7 @@ package struct ConfigDecoder {
     problems.append(ConfigProblem(kind, path: path, mark: mark))
   }
 
-  /// The members of a mapping by key; a problem for each key that is not known, and for anything but a mapping.
+  /// The members of a mapping by key. Reports each unknown key, and a value that is no mapping.
   mutating func mapping(
     _ node: YAMLNode, path: [String], known: [String], obsolete: [String] = []
   ) -> [String: YAMLNode.Member] {
@@ -229,7 +229,7 @@ package struct ConfigDecoder {
     return value
   }
 
-  /// The text of a scalar; nil for nothing, and a problem for lists and mappings.
+  /// The text of a scalar. Nil for null; lists and mappings are reported.
   mutating func string(_ node: YAMLNode, path: [String]) -> String? {
     if node.isNull { return nil }
     guard case .scalar(let text, _) = node.content else {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sentences of ConfigProblem: what is wrong, and what to do about it.
+// The text of ConfigProblem: the error and its remedy.
 
 extension ConfigProblem {
-  /// "FILE:LINE:COLUMN: networks.lab.gateway: what is wrong: what to do"
+  /// "FILE:LINE:COLUMN: networks.lab.gateway: error: remedy"
   package func text(file: String) -> String {
     var place = file
     if let mark { place += ":\(mark.line):\(mark.column)" }

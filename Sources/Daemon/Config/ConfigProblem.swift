@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigProblem: what is wrong with networks.yaml, as data. ConfigProblem+Text.swift has the sentences.
+// ConfigProblem: an error in networks.yaml, as data. ConfigProblem+Text.swift has the text.
 
 package struct ConfigProblem: Error, Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     case unreadable(String)
     case yaml(YAMLError.Problem)
     case unknownKey(nearest: String?, known: [String])
-    /// Each leads to the next one; the last is the first.
+    /// Each name is an alias of the next; the last equals the first.
     case aliasCircle([String])
     case wrongType(expected: String, found: String)
     case missingMode
@@ -26,22 +26,22 @@ package struct ConfigProblem: Error, Sendable, Hashable {
     case dhcpEndBeforeGateway(gateway: IPv4Address)
     case overlap(IPv4Subnet, with: String, IPv4Subnet, at: Mark?)
     case overlap6(IPv6Network, with: String, at: Mark?)
-    /// A key of `hosts` that no DNS name can be.
+    /// A key of `hosts` that is no DNS name.
     case hostName(String)
     case noGroup(String)
     /// What a name of `hosts` stands for is neither an address nor a name.
     case hostTarget(String)
-    /// One of several that is no address.
+    /// One of several values that is no address.
     case hostAddress(String)
-    /// A value the plugin's schema, or the plugin itself, does not take.
+    /// A value refused by the plugin's schema, or by the plugin.
     case option(String, plugin: String)
-    /// A network with another daemon's socket has no use for this key. Not an error.
+    /// A key without an effect on a network with another daemon's socket. A warning.
     case besideSocket
-    /// A key that stands in another mapping of the network already.
+    /// A key that another mapping of the network has already.
     case twice(String, String)
-    /// A key of one DNS plugin beside a list of them.
+    /// A key of a single DNS plugin beside a list of them.
     case besidePlugins(String)
-    /// Lima itself no longer reads this key. Not an error.
+    /// A key that Lima does not read any more. A warning.
     case obsoleteKey
     /// `sandbox: strict` of a network that cannot have it.
     case strict(String)
@@ -52,9 +52,9 @@ package struct ConfigProblem: Error, Sendable, Hashable {
   }
 
   package var kind: Kind
-  /// Keys from the top, as "networks", "lab", "gateway".
+  /// Keys from the root, as "networks", "lab", "gateway".
   package var path: [String]
-  /// Nil: it concerns the whole file, or something no file says (a built-in network).
+  /// Nil if it concerns the whole file, or a built-in network.
   package var mark: Mark?
 
   package init(_ kind: Kind, path: [String] = [], mark: Mark? = nil) {
@@ -64,7 +64,7 @@ package struct ConfigProblem: Error, Sendable, Hashable {
   }
 }
 
-/// A configuration that is refused, with everything that is wrong with it, in the order of the file.
+/// A configuration that is refused, with all of its errors, in the order of the file.
 package struct ConfigError: Error, Sendable, Hashable, CustomStringConvertible {
   package var file: String
   package var problems: [ConfigProblem]
@@ -76,7 +76,7 @@ package struct ConfigError: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// One line for each problem: FILE:LINE:COLUMN: KEY.PATH: what is wrong: what to do.
+  /// One line per problem: FILE:LINE:COLUMN: KEY.PATH: error: remedy.
   package var description: String {
     problems.map { $0.text(file: file) }.joined(separator: "\n")
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigReader: reads networks.yaml again on a thread of its own. A file at its limits (1 MiB, 20,000 values) takes
-// tens of milliseconds, in which the loop would accept no guest.
+// ConfigReader: reads networks.yaml again in a thread. A file at the limits (1 MiB, 20,000 values) takes tens of
+// milliseconds, during which the loop could not accept guests.
 
 import Platform
 
@@ -16,16 +16,17 @@ final class ConfigReader {
 
   private let pool: WorkerPool<Job, Outcome>
   private var count: UInt64 = 0
-  /// Outcomes that are still to come.
+  /// Number of outcomes that are pending.
   private(set) var outstanding = 0
 
-  /// - Parameter notify: [any thread] an outcome is there: `take` it on the loop.
+  /// - Parameter notify: [any thread] called when an outcome is available for `take`.
   init(notify: @escaping @Sendable () -> Void) {
     pool = WorkerPool(threads: 1, queue: 1, work: Self.read, notify: notify)
   }
 
-  /// [loop] Begins. One that waits for the thread will see the file as it is by then: it serves for both.
-  /// - Returns: nil, or the outcome when there is no thread to be had.
+  /// [loop] Begins to read. A request that waits for the thread reads the then current file, and serves for later requests,
+  /// too.
+  /// - Returns: nil, or the outcome if there is no thread.
   func begin(_ file: String, mayBeMissing: Bool, before: Configuration) -> Outcome? {
     let job = Job(file: file, mayBeMissing: mayBeMissing, before: before)
     count += 1
@@ -36,14 +37,14 @@ final class ConfigReader {
     return pool.load.queued == 0 ? Self.read(job) : nil
   }
 
-  /// [loop] What has come since the last call, in order.
+  /// [loop] The outcomes since the last call, in order.
   func take() -> [Outcome] {
     let outcomes = pool.take().map(\.outcome)
     outstanding -= outcomes.count
     return outcomes
   }
 
-  /// What is being read is of no use any more.
+  /// Outcomes are no longer needed.
   func close() { pool.stop(within: 0) }
 
   private static func read(_ job: Job) -> Outcome {
@@ -55,7 +56,7 @@ final class ConfigReader {
 }
 
 extension Configuration {
-  /// Itself, with what is as before in the same memory: then comparing it costs nothing.
+  /// The same configuration, with unchanged parts sharing the memory of `before`, so that comparing them is cheap.
   func sharing(with before: Configuration) -> Configuration {
     var result = self
     let known = Dictionary(before.networks.map { ($0.name, $0) }) { first, _ in first }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigWatcher: tells when networks.yaml became another one: written, replaced, removed, or made when there was none.
+// ConfigWatcher: reports changes of networks.yaml: written, replaced, removed or created.
 //
-// Watches the directory of the file, and that of the file a link leads to; while a directory is missing, the nearest
-// one above it that exists. What is found out is only that something happened: whether the file is another one is
-// decided by its stamp (`FileStamp`), after `delay`, so that the steps of one change (truncate and write, rename and
-// create) are one. A file that is still being written is not looked at before its writer closes it.
+// It watches the directory of the file, and that of the target if it is a link; for a missing directory, the nearest
+// existing one above it. Events only show that something happened; whether the file has changed is decided by its stamp
+// (`FileStamp`) after `delay`, so that the steps of one change (truncate and write, rename and create) are reported once. A
+// file that is being written is read after its writer has closed it.
 //
-// Without inotify (macOS) the stamp is looked at every two seconds.
-// Invariant: `changed` is called once for each stamp that was seen, never for one that was noted. Loop thread.
+// Without inotify (macOS) the stamp is checked every two seconds. Invariant: `changed` is called once for each new stamp,
+// and never for one passed to `note`. Loop thread.
 
 import Platform
 
 final class ConfigWatcher {
-  /// Nanoseconds between the first event of a change and the look at the file.
+  /// Nanoseconds between the first event of a change and the check of the file.
   static let delay: UInt64 = 100_000_000
   static let interval: UInt64 = 2_000_000_000
 
@@ -26,14 +26,14 @@ final class ConfigWatcher {
 
   #if os(Linux)
     private let watch: DirectoryWatch
-    /// Names whose events count, by watch; nil: all names (a directory above a missing one).
+    /// Names whose events are relevant, by watch; nil: all names (a directory above a missing one).
     private var names: [Int32: Set<String>?] = [:]
   #endif
 
   /// - Parameters:
   ///   - path: absolute; the file may be missing.
-  ///   - stamp: of the file that was read last: a change since then is told, too.
-  /// - Throws: SystemError when the kernel has no inotify instance left.
+  ///   - stamp: of the file that was read last: a change since then is reported, too.
+  /// - Throws: SystemError if the kernel has no inotify instance left.
   init(path: String, stamp: FileStamp, loop: EventLoop, changed: @escaping () -> Void) throws {
     self.path = path
     self.stamp = stamp
@@ -50,7 +50,7 @@ final class ConfigWatcher {
     lookSoon()
   }
 
-  /// The file was read by other means: only another one is told from now on.
+  /// The file was read by other means: only later changes are reported.
   func note(_ stamp: FileStamp) { self.stamp = stamp }
 
   /// Idempotent.
@@ -75,7 +75,7 @@ final class ConfigWatcher {
 
   private func look() {
     timer = nil
-    // Directories may have come or gone, and a link may lead elsewhere.
+    // Directories may have been created or removed, and links changed.
     arm()
     let current = FileStamp(of: path)
     if current != stamp {
@@ -97,7 +97,7 @@ final class ConfigWatcher {
       guard let wanted = names[event.watch] else { return false }
       guard let wanted else { return true }
       guard wanted.contains(event.name) else { return false }
-      // A new file is looked at when its writer closes it; a link, or what is no file, has no writer.
+      // A new file is checked when its writer closes it; links and other nodes have no writer.
       guard event.changes == .created else { return true }
       return (try? Files.info(path, followLinks: false))?.kind != .file
     }
@@ -116,7 +116,8 @@ final class ConfigWatcher {
       names = wanted
     }
 
-    /// The watch of the file's directory and the file's name; or of the nearest one above it, without a name.
+    /// The watch of the file's directory, and the file's name; or the watch of the nearest existing directory above,
+    /// without a name.
     private func nearestDirectory(of file: String) -> (Int32, String?)? {
       var (directory, name) = Self.split(file)
       if let found = try? watch.add(directory) { return (found, name) }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The configuration from its file.
+// Loads the configuration from its file.
 
 import Platform
 
 extension Configuration {
-  /// - Parameter mayBeMissing: Lima's own file need not be there; one that was asked for must.
-  /// - Parameter template: what holds for `paths` and `group` that no file names.
+  /// - Parameter mayBeMissing: true for Lima's own file; a file named by the user must exist.
+  /// - Parameter template: defaults for missing keys of `paths` and `group`.
   /// - Throws: `ConfigError`.
   package static func load(
     _ file: String, mayBeMissing: Bool, template: NetworksTemplate = .current
@@ -29,7 +29,7 @@ extension Configuration {
 }
 
 extension Configuration {
-  /// Files of plugins that networks name by path, outside of the folders.
+  /// Files of plugins that networks refer to by path.
   package var pinnedFiles: [String] {
     var pins: [PluginPin?] = []
     for network in networks {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Configuration: networks.yaml decoded and checked as far as that goes without plugins. Values; made whole or not at all.
+// Configuration: a decoded networks.yaml, validated except by plugins. Values.
 
 import Platform
 
 package struct Configuration: Sendable {
   package var file: String
-  /// False: there is no file, these are the built-in networks.
+  /// False: there is no file; these are the built-in networks.
   package var present: Bool
   /// Sorted by name.
   package var networks: [NetworkConfiguration]
   /// `plugins:`, searched after each `--plugin-dir` and before the built-in directory.
   package var pluginDirectories: [String]
-  /// What runs as root, and where.
+  /// Programs that run as root, and directories for their files.
   package var paths: NetworksPaths
-  /// Worth a line in the log, no reason to refuse the file.
+  /// Logged; they do not make the file invalid.
   package var warnings: [ConfigProblem]
 }
 
@@ -27,7 +27,7 @@ package struct DNSStageChoice: Sendable, Hashable, Codable {
 /// Which plugin a network wants.
 package enum PluginPin: Sendable, Hashable, Codable {
   case name(String)
-  /// Absolute.
+  /// An absolute path.
   case file(String)
 }
 
@@ -43,11 +43,11 @@ package struct NetworkConfiguration: Sendable, Codable {
     /// Nil: hostdns.
     package var dns: PluginPin?
     package var dnsOptions: JSONObject = [:]
-    /// Those that `dns` may ask, each the one behind it (`plugins:` has them all).
+    /// The DNS plugins after it, each of which the one before may ask (the rest of `plugins:`).
     package var dnsBehind: [DNSStageChoice] = []
-    /// Nameservers for plugins that have an option for them; nil: the plugin's own choice.
+    /// Nameservers, for plugins with an option for them; nil: the plugin's default.
     package var dnsServers: [String]?
-    /// Names are asked of the host's nameservers as they are; for plugins that have an option for it.
+    /// Questions are forwarded to the host's nameservers unchanged; for plugins with an option for that.
     package var dnsForwards = false
     /// Whether names have IPv6 addresses.
     package var dnsIPv6 = true
@@ -63,7 +63,7 @@ package struct NetworkConfiguration: Sendable, Codable {
     /// As whom its process runs; nil: as the daemon does. Only of root's daemon.
     package var user: ProcessUser?
 
-    /// These with the DNS of others: all else needs another process, DNS does not.
+    /// These settings with the DNS settings of `other`: only those can change without another process.
     package func withDNS(of other: Settings) -> Settings {
       var settings = self
       settings.dns = other.dns
@@ -80,23 +80,23 @@ package struct NetworkConfiguration: Sendable, Codable {
   package var name: String
   package var builtin: Bool
   package var settings: Settings
-  /// Names that the network answers by itself, each with its addresses or the one name it is an alias of. Not among
-  /// the settings: the running process is told.
+  /// Names that the network answers itself, with their addresses or the one name each is an alias of. Not among the
+  /// settings: a running process gets changes.
   package var hosts: [String: [String]] = [:]
-  /// Seconds after which a process that does not respond is replaced; nil: never. Not among the settings, either.
+  /// Seconds after which a process that does not respond is replaced; nil: never. Not among the settings either.
   package var watchdog: Int? = NetworkConfiguration.defaultWatchdog
-  /// Where things stand, by JSON pointer from the network ("/gateway", "/options/mtu", "/dns/options/ttl").
+  /// Positions in the file, by JSON pointer relative to the network ("/gateway", "/options/mtu", "/dns/options/ttl").
   package var marks: [String: Mark]
 
   package static let defaultWatchdog = 10
   package static let watchdogRange = 2...3600
 
-  /// The socket of another daemon that is its uplink; nil when there is none.
+  /// The socket of another daemon that is its uplink; nil if it has none.
   package var peerSocket: String? {
     settings.options["socket"]?.string.flatMap { $0.isEmpty ? nil : $0 }
   }
 
-  /// The subnet it has, if it names one. Behind another daemon's socket that one's subnet holds, whatever is written.
+  /// Its subnet, if configured. With another daemon's socket that daemon's subnet is in effect, and this is nil.
   package var subnet: IPv4Subnet? {
     guard peerSocket == nil, let gateway = settings.gateway, let mask = settings.netmask,
       let length = IPv4Subnet.prefixLength(ofMask: mask)
@@ -104,7 +104,7 @@ package struct NetworkConfiguration: Sendable, Codable {
     return IPv4Subnet(containing: gateway, prefixLength: length)
   }
 
-  /// The mark of the thing at `pointer`, or of the nearest that holds it.
+  /// The mark of the value at `pointer`, or of the nearest value that contains it.
   package func mark(at pointer: String) -> Mark? {
     var pointer = pointer
     while true {
@@ -116,15 +116,15 @@ package struct NetworkConfiguration: Sendable, Codable {
 }
 
 extension NetworkConfiguration {
-  /// What Lima's template writes for these modes.
+  /// The defaults of Lima's template for these modes.
   static let defaultGateways: [String: IPv4Address] = [
     "shared": IPv4Address(0xC0A8_6901), "host": IPv4Address(0xC0A8_6A01),
   ]
 
-  /// Lima's modes with an interface of the host's. Networks of its default file are called as their modes are.
+  /// Lima's modes with an interface of the host. The networks of its default file have their modes' names.
   package static let modesWithInterface = ["shared", "host", "bridged"]
 
-  /// A gateway of a /24 that none of the networks has a part of, and nobody of `isTaken`.
+  /// A gateway of a /24 that overlaps no subnet of the networks, and for which `isTaken` is false.
   package static func freeGateway(
     among networks: [NetworkConfiguration], isTaken: (IPv4Subnet) -> Bool = { _ in false }
   ) -> IPv4Address {
@@ -137,7 +137,7 @@ extension NetworkConfiguration {
     return IPv4Address(0xAC1E_0101)
   }
 
-  /// The networks that exist without any file.
+  /// The networks that exist without a file.
   package static let builtins: [NetworkConfiguration] = [
     NetworkConfiguration(
       name: "default", builtin: true, settings: Settings(mode: "slirp"), marks: [:]),

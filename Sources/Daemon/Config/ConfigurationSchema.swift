@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigurationSchema: networks.yaml as a JSON Schema (2020-12), for editors: its keys, and of each mode and DNS plugin that
-// is installed the options. What ConfigDecoder and the plugins themselves check beyond that is not in it.
+// ConfigurationSchema: a JSON Schema (2020-12) of networks.yaml for editors: its keys, and the options of each installed
+// mode and DNS plugin. Further checks of ConfigDecoder and of plugins are not included.
 
 package enum ConfigurationSchema {
-  /// - Parameter plugins: those that are there.
+  /// - Parameter plugins: the installed plugins.
   package static func make(_ plugins: PluginsReport) -> JSONValue {
     let networks = networkPlugins(plugins)
     let dns = dnsPlugins(plugins)
@@ -81,7 +81,7 @@ package enum ConfigurationSchema {
       return described(
         "Seconds after which a process that hangs is replaced",
         ["anyOf": [.object(seconds), ["enum": ["off", "no", false, nil]]]])
-    // Of which nothing is said here yet.
+    // Not described here.
     default: return true
     }
   }
@@ -91,7 +91,7 @@ package enum ConfigurationSchema {
     var properties = JSONObject()
     for key in ConfigDecoder.networkKeys { properties[key] = networkKey(key) }
     if !modes.isEmpty, var mode = properties["mode"]?.object {
-      // One of a plugin that is not here yet is no mistake of the file's.
+      // Examples instead of an enumeration: the plugin of another mode may be installed later.
       mode["examples"] = .array(modes.map { .string($0) })
       properties["mode"] = .object(mode)
     }
@@ -166,7 +166,7 @@ package enum ConfigurationSchema {
 
   // MARK: Plugins
 
-  /// For each mode the plugin that serves it.
+  /// The plugin that serves each mode.
   private static func networkPlugins(
     _ report: PluginsReport
   ) -> [(mode: String, plugin: PluginInfo)] {
@@ -177,7 +177,7 @@ package enum ConfigurationSchema {
     }
   }
 
-  /// The first of each name.
+  /// The first plugin of each name.
   private static func dnsPlugins(_ report: PluginsReport) -> [PluginInfo] {
     var names: Set<String> = []
     return report.files.flatMap { $0.inspection.plugins ?? [] }.filter {
@@ -189,7 +189,7 @@ package enum ConfigurationSchema {
     "\(kind).\(plugin.name)"
   }
 
-  /// - Parameter id: what `$ref` inside of the plugin's schema starts from.
+  /// - Parameter id: base of `$ref` in the plugin's schema.
   private static func options(_ plugin: PluginInfo, id: String) -> JSONValue {
     guard let text = plugin.schema else {
       return ["type": "object", "maxProperties": 0, "description": "This plugin takes no options"]
@@ -201,7 +201,7 @@ package enum ConfigurationSchema {
     return .object(schema)
   }
 
-  /// lima-netd takes no option that an object does not list, unless it says so; other readers of the schema want that said.
+  /// Adds additionalProperties: false, which is lima-netd's default for objects, but not that of other implementations.
   private static func closed(_ schema: JSONValue, depth: Int) -> JSONValue {
     guard depth < 32 else { return schema }
     switch schema {
@@ -215,7 +215,7 @@ package enum ConfigurationSchema {
       if result["properties"]?.object != nil, result["additionalProperties"] == nil,
         result["type"] != nil || result["$ref"] == nil
       {
-        // A property that is called `properties` is no list of them.
+        // A property with the name `properties` is no list of properties.
         if result["type"] == nil || result["type"] == "object" {
           result["additionalProperties"] = false
         }

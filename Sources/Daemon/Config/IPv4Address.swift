@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv4Address, IPv4Subnet: addresses as networks.yaml writes them. Values; host byte order.
+// IPv4Address, IPv4Subnet: addresses in networks.yaml. Values; host byte order.
 
 package struct IPv4Address: Sendable, Hashable, Comparable, Codable, CustomStringConvertible {
   package var value: UInt32
@@ -9,7 +9,7 @@ package struct IPv4Address: Sendable, Hashable, Comparable, Codable, CustomStrin
     self.value = value
   }
 
-  /// Four decimal numbers and dots, nothing else: no leading zeros (which some readers take as octal).
+  /// Parses four decimal numbers with dots, without leading zeros (which some parsers read as octal).
   package init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 4 else { return nil }
@@ -32,7 +32,7 @@ package struct IPv4Address: Sendable, Hashable, Comparable, Codable, CustomStrin
   /// 169.254.0.0/16 (RFC 3927).
   package var isLinkLocal: Bool { value >> 16 == 0xA9FE }
 
-  /// An address one machine can have: not 0.0.0.0/8, loopback, multicast or above.
+  /// An address that a host can have: not 0.0.0.0/8, loopback, multicast or above.
   package var isUnicast: Bool {
     let first = value >> 24
     return first != 0 && first != 127 && first < 224
@@ -67,7 +67,7 @@ package struct IPv4Subnet: Sendable, Hashable, CustomStringConvertible {
     prefixLength <= 0 ? 0 : UInt32.max << UInt32(32 - min(prefixLength, 32))
   }
 
-  /// The prefix length of a netmask; nil when its ones are not all at the front.
+  /// The prefix length of a netmask; nil if its ones are not contiguous from the front.
   package static func prefixLength(ofMask mask: IPv4Address) -> Int? {
     let ones = (~mask.value).leadingZeroBitCount
     return Self.mask(ones) == mask.value ? ones : nil

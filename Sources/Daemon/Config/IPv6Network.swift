@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv6 networks as networks.yaml and the host have them: what overlaps, which one an option names, and which one a network
-// has on the host without being given any. Pure.
+// IPv6 prefixes of networks.yaml and of the host: overlaps, the prefix given by options, and the default prefix of a
+// network on the host. Pure.
 
 import DNSMessage
 import HostProtocol
 import Platform
 
-/// An address and the bits of it that are the network's.
+/// An address with a prefix length.
 package struct IPv6Network: Sendable, Hashable, CustomStringConvertible {
   package var high: UInt64
   package var low: UInt64
@@ -35,7 +35,7 @@ package struct IPv6Network: Sendable, Hashable, CustomStringConvertible {
     self.init(high: address.high, low: address.low, prefixLength: address.prefixLength)
   }
 
-  /// Without the bits that are not the network's.
+  /// With the bits after the prefix cleared.
   package var network: IPv6Network {
     var network = self
     network.high &= Self.mask(prefixLength)
@@ -52,12 +52,13 @@ package struct IPv6Network: Sendable, Hashable, CustomStringConvertible {
       && (low ^ other.low) & Self.mask(length - 64) == 0
   }
 
-  /// A host's own network, or a route into this one. A wider route stays where it is: the longest match is this network's.
+  /// Whether the route is for this prefix or a part of it. A route with a shorter prefix is no conflict: the longest match
+  /// is this network's.
   package func clashes(withRoute other: IPv6Network) -> Bool {
     other.prefixLength >= prefixLength && overlaps(other)
   }
 
-  /// fe80::/10: every interface has it.
+  /// In fe80::/10, which every interface has.
   package var isLinkLocal: Bool { high >> 54 == 0xfe80 >> 6 }
 
   private static func mask(_ length: Int) -> UInt64 {
@@ -66,7 +67,7 @@ package struct IPv6Network: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension IPv6Network {
-  /// The network and gateway that options name: `gateway6` alone is of its /64. Nil: they name none, or nothing of use.
+  /// The prefix and gateway given by options; `gateway6` alone implies its /64. Nil: none is given, or it is invalid.
   static func named(by options: JSONObject, gateway number: UInt64) -> IPv6Network? {
     if case .string(let text) = options["gateway6"] { return IPv6Network(text + "/64") }
     guard case .string(let text) = options["prefix6"], var network = IPv6Network(text),
@@ -76,20 +77,20 @@ extension IPv6Network {
     return network
   }
 
-  /// The unique local network (RFC 4193) of a network that has an interface of the host's: the same for all users, as its
-  /// IPv4 subnet is, so that sudo's words do not change. The global identifier is of the machine and the network's name
-  /// (§3.2.2 takes a hash of what tells one machine from others).
+  /// The unique local prefix (RFC 4193) of a network with an interface of the host. It is the same for all users, as its
+  /// IPv4 subnet is, so that the arguments in sudoers do not depend on the user. The global identifier is derived from the
+  /// machine id and the network's name (§3.2.2: a hash of what is unique to the machine).
   static func onHost(of network: String, machineID: String) -> IPv6Network {
     let digest = SHA256.of(Array("lima-netd prefix6 \(machineID) \(network)".utf8))
     let identifier = UInt64(digest.prefix(10), radix: 16) ?? 0
-    // 64 is no more than 128.
+    // 64 is a valid prefix length.
     return IPv6Network(high: 0xfd << 56 | identifier << 16, low: 1, prefixLength: 64)
       .unsafelyUnwrapped
   }
 }
 
 extension NetworkConfiguration {
-  /// Options of the mode's own and those that all modes have.
+  /// The mode's own options and those common to all modes.
   private var allOptions: JSONObject {
     var options = settings.options
     for member in settings.commonOptions.members where options[member.name] == nil {
@@ -98,7 +99,7 @@ extension NetworkConfiguration {
     return options
   }
 
-  /// The IPv6 network that it names, if it has IPv6. Behind another daemon's socket that one's holds.
+  /// Its IPv6 prefix, if it has IPv6. With another daemon's socket that daemon's prefix is in effect, and this is nil.
   package var network6: IPv6Network? {
     guard peerSocket == nil, settings.mode != "bridged",
       allOptions["ipv6"].map({ $0 != .bool(false) }) ?? true

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Identifier: Lima's rule for names of networks, modes and groups; and which known word a wrong one was meant to be.
+// Identifier: Lima's rule for names of networks, modes and groups; and the known word most similar to an unknown one.
 
 package enum Identifier {
   package static let maximumLength = 76
@@ -24,7 +24,7 @@ package enum Identifier {
     return separatorAllowed
   }
 
-  /// The known word nearest to `word`, if it is near enough to have been meant: at most a third of its letters differ.
+  /// The known word most similar to `word`, if at most a third of its letters differ.
   package static func nearest(to word: String, among known: some Sequence<String>) -> String? {
     let folded = word.lowercased()
     var best: (word: String, distance: Int)?
@@ -37,7 +37,7 @@ package enum Identifier {
     return best.word
   }
 
-  /// Levenshtein's distance with swaps of neighbours counted as one; both words are cut at 80 characters.
+  /// Levenshtein distance with transpositions counted as one; both words are cut off at 80 characters.
   static func editDistance(_ first: String, _ second: String) -> Int {
     let left = Array(first.prefix(80))
     let right = Array(second.prefix(80))

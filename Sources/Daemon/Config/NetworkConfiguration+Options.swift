@@ -3,7 +3,7 @@
 // Keys of networks.yaml, and what follows from other networks, that stand for options of whichever plugin has them.
 
 extension NetworkConfiguration.Settings {
-  /// Lima's keys that mean something for every network, as options.
+  /// Lima's keys with a meaning for every network, as options.
   var commonOptions: JSONObject {
     var object = JSONObject()
     object["interface"] = interface.map(JSONValue.string)

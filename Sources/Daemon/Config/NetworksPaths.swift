@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksPaths: what networks.yaml says of programs and files that root runs and writes (`paths:` and `group:`), for
-// whoever asks: the daemon, `sudoers`, `doctor`. ConfigDecoder reads it; Safety/NetworksPaths+Rules.swift has the rules.
+// NetworksPaths: programs and files of networks.yaml that root runs and writes (`paths:` and `group:`), for the daemon,
+// `sudoers` and `doctor`. ConfigDecoder parses it; Safety/NetworksPaths+Rules.swift has the rules.
 
 package struct NetworksPaths: Hashable, Sendable, Codable {
   /// Empty: not set.
@@ -19,15 +19,15 @@ package struct NetworksPaths: Hashable, Sendable, Codable {
     self.group = group
   }
 
-  /// Of a home without the file, for which Lima's default one stands.
+  /// Of a home without the file, whose default is Lima's.
   package init(_ template: NetworksTemplate) {
     self.init(
       socketVMNet: template.socketVMNet, varRun: template.varRun, sudoers: template.sudoers,
       group: template.group)
   }
 
-  /// What a file means by keys that it does not have: programs and their folder are where Lima's default file has them;
-  /// nobody is let in, and no sudoers file is named.
+  /// Defaults for missing keys of a file: programs and their directory are those of Lima's default file; there is no group
+  /// and no sudoers file.
   package static func absent(in template: NetworksTemplate) -> NetworksPaths {
     NetworksPaths(socketVMNet: template.socketVMNet, varRun: template.varRun)
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksTemplate: the networks.yaml of a home that has none, with the values of Lima's own default file: those of
-// Linux on Linux, those of macOS there. Pure: what depends on the machine is passed in.
+// NetworksTemplate: the networks.yaml of a home without one, with the values of Lima's default file for Linux and macOS.
+// Pure: facts about the machine are arguments.
 
 package struct NetworksTemplate: Sendable {
   package var socketVMNet: String
@@ -10,7 +10,7 @@ package struct NetworksTemplate: Sendable {
   package var group: String
   package var bridgedInterface: String
 
-  /// - Parameter groups: names of groups there are; the first of `sudo` and `wheel` that is among them may use sudo.
+  /// - Parameter groups: names of existing groups; the first of `sudo` and `wheel` among them is the group with sudo.
   package static func linux(groups: Set<String>) -> NetworksTemplate {
     NetworksTemplate(
       socketVMNet: "", varRun: "/run/lima", sudoers: "/etc/sudoers.d/lima",
@@ -18,7 +18,7 @@ package struct NetworksTemplate: Sendable {
       bridgedInterface: "br0")
   }
 
-  /// - Parameter socketVMNet: where socket_vmnet is; Lima's first guess where it is not installed.
+  /// - Parameter socketVMNet: path of socket_vmnet; Lima's default if it is not installed.
   package static func macOS(socketVMNet: String = "/opt/socket_vmnet/bin/socket_vmnet")
     -> NetworksTemplate
   {
@@ -27,7 +27,7 @@ package struct NetworksTemplate: Sendable {
       sudoers: "/private/etc/sudoers.d/lima", group: "admin", bridgedInterface: "en0")
   }
 
-  /// That of this system, where it does not matter which groups there are.
+  /// This system's, for uses that do not depend on groups.
   package static var current: NetworksTemplate {
     #if os(Linux)
       .linux(groups: [])
@@ -36,7 +36,7 @@ package struct NetworksTemplate: Sendable {
     #endif
   }
 
-  /// What the text means.
+  /// The networks of the text.
   package func networks() throws(ConfigError) -> [NetworkConfiguration] {
     try ConfigDecoder.decode(Array(text.utf8), file: "networks.yaml", homeDirectory: "/").networks
       .filter { !$0.builtin }

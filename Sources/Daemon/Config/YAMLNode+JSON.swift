@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAML to JSON, by YAML 1.2's core schema: plain `true`, `8`, `0x10`, `1.5` and `null` have their types, all else is a
-// string. `.inf` and `.nan`, which JSON has no word for, stay strings.
+// Converts YAML to JSON by the core schema of YAML 1.2: plain `true`, `8`, `0x10`, `1.5` and `null` have their types, other
+// scalars are strings; also `.inf` and `.nan`, which JSON does not have.
 
 extension YAMLNode {
   var jsonValue: JSONValue {
@@ -32,16 +32,17 @@ extension YAMLNode {
       return .integer(value)
     }
     if let value = Int64(text) { return .integer(value) }
-    // Double reads hexadecimal floats and "inf", too: only digits, point, sign and exponent are YAML's.
+    // Double also parses hexadecimal floats and "inf", which YAML's core schema does not have.
     let numeric = text.utf8.allSatisfy { "+-.0123456789eE".utf8.contains($0) }
     if numeric, let value = Double(text), value.isFinite { return .double(value) }
     return .string(text)
   }
 
-  /// Where the mark of the key itself is kept, beside that of its value. "~" alone is no JSON pointer, so it meets none.
+  /// The pointer for the mark of a key, beside that of its value. "~key" is invalid in a JSON pointer, so that it is
+  /// unique.
   static func keyPointer(_ pointer: String) -> String { pointer + "~key" }
 
-  /// Adds the marks of this node and of all below, by JSON pointer (RFC 6901).
+  /// Adds the marks of this node and its descendants, by JSON pointer (RFC 6901).
   func collectMarks(pointer: String, into marks: inout [String: Mark]) {
     marks[pointer] = mark
     switch content {
@@ -61,7 +62,7 @@ extension YAMLNode {
   }
 }
 
-/// RFC 6901, section 3.
+/// JSON pointers (RFC 6901 §3).
 package enum JSONPointer {
   package static func escape(_ key: String) -> String {
     var result = ""
@@ -75,7 +76,7 @@ package enum JSONPointer {
     return result
   }
 
-  /// The keys of a pointer, unescaped, for people: ["options", "mtu"].
+  /// The unescaped keys of a pointer, for messages: ["options", "mtu"].
   package static func keys(_ pointer: String) -> [String] {
     pointer.split(separator: "/").map { key in
       var result = ""

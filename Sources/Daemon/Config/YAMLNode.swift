@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAMLNode: a YAML document as a small tree in which every node knows where it stands in the file.
-// Untyped: a scalar keeps its text and whether it was quoted; what it means is decided by whoever reads it.
+// YAMLNode: a YAML document as a tree whose nodes have their positions in the file. Untyped: a scalar has its text and
+// whether it was quoted; readers interpret it.
 
 /// A place in a file, both numbers from 1.
 package struct Mark: Sendable, Hashable, Codable {
@@ -31,7 +31,7 @@ package struct YAMLNode: Sendable {
   package var content: Content
   package var mark: Mark
 
-  /// Nothing was written: an empty value, `~` or `null`.
+  /// An empty value, `~` or `null`.
   package var isNull: Bool {
     if case .scalar(let text, plain: true) = content {
       return ["", "~", "null", "Null", "NULL"].contains(text)
@@ -39,7 +39,7 @@ package struct YAMLNode: Sendable {
     return false
   }
 
-  /// Levels from here down, itself included.
+  /// Number of levels from this node down.
   package var height: Int {
     switch content {
     case .scalar: return 1
@@ -48,7 +48,7 @@ package struct YAMLNode: Sendable {
     }
   }
 
-  /// What users call it.
+  /// The kind's name in messages.
   package var kindName: String {
     switch content {
     case .scalar: return isNull ? "nothing" : "a single value"

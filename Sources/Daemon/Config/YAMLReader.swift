@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAMLReader: bytes to a YAMLNode by libyaml's event parser. The only file that touches libyaml's memory.
-// The text may be UTF-8 or, with its byte order mark, UTF-16. Bounded, because the file may be anything: size, depth and the number of nodes have limits, and an alias counts as
-// often as what it stands for (no "billion laughs"). Mapping keys must be scalars and must not repeat.
+// YAMLReader: parses bytes to a YAMLNode by libyaml's event parser. The only file that accesses libyaml's memory. The text
+// is UTF-8 or, with a byte order mark, UTF-16. The file is not trusted: size, depth and number of nodes are limited, and an
+// alias counts as often as its target ("billion laughs"). Mapping keys must be scalars, and unique.
 
 import CYaml
 
@@ -14,7 +14,7 @@ package struct YAMLLimits: Sendable {
   package init() {}
 }
 
-/// Why a text is no YAML this program reads. `mark` nil: it concerns the whole file.
+/// Why a text cannot be parsed. `mark` nil: it concerns the whole file.
 package struct YAMLError: Error, Hashable {
   package enum Problem: Hashable, Sendable {
     case tooLarge(bytes: Int, limit: Int)
@@ -27,7 +27,7 @@ package struct YAMLError: Error, Hashable {
     case severalDocuments
     case tag(String)
     case outOfMemory
-    /// UTF-16, and nothing says so.
+    /// UTF-16 without a byte order mark.
     case encoding
   }
 
@@ -40,7 +40,7 @@ package struct YAMLReader {
   private var nodes = 0
   private var anchors: [String: (node: YAMLNode, count: Int, height: Int)] = [:]
 
-  /// The one document in `bytes`; nil if there is none (an empty file, or comments only).
+  /// The document in `bytes`; nil if there is none (an empty file, or comments only).
   package static func read(
     _ bytes: [UInt8], limits: YAMLLimits = YAMLLimits()
   ) throws(YAMLError) -> YAMLNode? {
@@ -62,13 +62,13 @@ package struct YAMLReader {
       throw YAMLError(problem: .outOfMemory, mark: nil)
     }
     defer { yaml_parser_delete(parser) }
-    // libyaml keeps the pointer until yaml_parser_delete: the bytes get a home of their own for that long.
+    // libyaml keeps the pointer until yaml_parser_delete, so the bytes are copied.
     let input = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
     defer { input.deallocate() }
     input.initialize(repeating: 0, count: max(bytes.count, 1))
     for (index, byte) in bytes.enumerated() { input[index] = byte }
     yaml_parser_set_input_string(parser, input, bytes.count)
-    // libyaml finds out the encoding: UTF-8, or by its byte order mark UTF-8 or UTF-16 (YAML 1.2, 5.2).
+    // libyaml detects the encoding: UTF-8 or UTF-16 by the byte order mark, else UTF-8 (YAML 1.2 §5.2).
     if Self.isBareUTF16(bytes) {
       throw YAMLError(problem: .encoding, mark: Mark(line: 1, column: 1))
     }
@@ -88,7 +88,7 @@ package struct YAMLReader {
     }
   }
 
-  /// ASCII in UTF-16 without a byte order mark, which would be told as control characters.
+  /// ASCII in UTF-16 without a byte order mark, which would otherwise be reported as control characters.
   private static func isBareUTF16(_ bytes: [UInt8]) -> Bool {
     guard bytes.count >= 4, bytes.count.isMultiple(of: 2) else { return false }
     let zeros = bytes.prefix(4).map { $0 == 0 }
@@ -162,7 +162,7 @@ package struct YAMLReader {
   }
 }
 
-/// One of libyaml's events, copied out of its memory.
+/// A copy of a libyaml event.
 private struct Event {
   enum Kind {
     case streamStart, streamEnd, documentStart, documentEnd
@@ -216,7 +216,7 @@ private struct Event {
     if parser.error == YAML_MEMORY_ERROR { return YAMLError(problem: .outOfMemory, mark: nil) }
     let problem = parser.problem.map { String(cString: $0) } ?? "not YAML"
     let context = parser.context.map { String(cString: $0) }
-    // A reader error (bad UTF-8, control characters) has an offset in place of a mark.
+    // A reader error (invalid UTF-8, control characters) has an offset instead of a mark.
     let mark =
       parser.error == YAML_READER_ERROR
       ? Mark(offset: parser.problem_offset, in: bytes) : Mark(parser.problem_mark)

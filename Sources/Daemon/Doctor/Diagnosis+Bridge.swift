@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What bridged networks need on Linux: the bridge itself, and a firewall that lets bridged frames through.
+// Requirements of bridged networks on Linux: the bridge, and a firewall that accepts bridged frames.
 
 import Platform
 
@@ -12,7 +12,7 @@ extension Diagnosis {
     }
   }
 
-  /// Whether the interface of one carries guests.
+  /// Whether the network's interface can carry guests.
   package func bridge(of network: NetworkConfiguration) -> Finding {
     guard let request = HostTapRequest(network), case .bridge(let name) = request.place else {
       return Finding(
@@ -62,13 +62,13 @@ extension Diagnosis {
     }
   }
 
-  /// What of this host could be the network's interface.
+  /// Interfaces of this host that could be the network's.
   private var others: String {
     facts.links.candidates.isEmpty
       ? "" : ": \(Plural.there(facts.links.candidates.sorted(), most: 5))"
   }
 
-  /// A bridge of containers' or other machines', by its usual name, which leads to no LAN.
+  /// Whether it is a bridge of containers or other virtual machines by its usual name, without a LAN.
   private func isOthers(_ name: String) -> Bool {
     ["docker", "br-", "podman", "cni", "lxc", "lxd", "incus", "virbr", "lima-"]
       .contains(where: name.hasPrefix)
@@ -80,7 +80,7 @@ extension Diagnosis {
       .first(where: facts.links.candidates.contains)
   }
 
-  /// Where nothing leads to a LAN, another kind of network does what can be done.
+  /// Without a LAN interface proposes another kind of network.
   private func another(_ network: NetworkConfiguration) -> String {
     likeliest.map { edit(network, $0) } ?? "\(facts.command) recommend --from host"
   }

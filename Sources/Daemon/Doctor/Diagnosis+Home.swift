@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What every mode needs: a configuration, a home that sockets fit into, nobody else's daemon in it, programs that run.
+// Requirements of all modes: a valid configuration, a home with valid socket paths and no daemon of another user, programs
+// that run.
 
 import Platform
 
@@ -25,7 +26,7 @@ extension Diagnosis {
     ]
   }
 
-  /// Modes that no network has: there is nothing that `exec` could name.
+  /// Requested modes that no network has.
   func absent(_ asked: [String]) -> [Finding] {
     guard facts.configuration.error == nil else { return [] }
     let file = facts.home.configFile
@@ -53,7 +54,7 @@ extension Diagnosis {
     }
     let tooLong = facts.configuration.networks.compactMap { network in
       facts.home.problem(ofNetwork: network.name).map {
-        // A key of networks.yaml is renamed by hand.
+        // A key of networks.yaml must be renamed manually.
         Finding(
           .home, [network.settings.mode], .problem, $0,
           remedy: "\(facts.command) network edit\(homeWords)")
@@ -68,7 +69,7 @@ extension Diagnosis {
     ]
   }
 
-  /// The usual one, where that is shorter; else one that root makes for this user.
+  /// The default home if it is shorter; otherwise one that root creates for this user.
   private var shorterHome: String {
     if let usual = facts.user.usualHome, usual != facts.home,
       usual.problem == nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the kernel and the system's files have to allow: TAP devices, user namespaces, pings, nameservers, subnets.
+// Requirements on kernel and system files: TAP devices, user namespaces, ping, nameservers, subnets.
 
 import Platform
 
@@ -24,7 +24,7 @@ extension Diagnosis {
       let remedy = asRoot("chmod 666 /dev/net/tun")
       return [
         Finding(.tun, DoctorModes.withoutTap, .warning, text + what, remedy: remedy),
-        // What sudo's helper hands over needs no opening.
+        // TAPs from the helper need no access to the device.
         Finding(
           .tun, DoctorModes.withTap, .problem,
           text + "an interface that was set up cannot be attached to", remedy: remedy),
@@ -181,7 +181,7 @@ extension Diagnosis {
 
   func subnets() -> [Finding] { subnets4() + subnets6() }
 
-  /// Networks of IPv6 that this host has, too; nothing is said of the others.
+  /// IPv6 prefixes that the host has, too; nothing is reported for others.
   private func subnets6() -> [Finding] {
     facts.configuration.networks.compactMap { network in
       let mode = network.settings.mode
@@ -228,7 +228,7 @@ extension Diagnosis {
     }
   }
 
-  /// Lima's own helper has the subnet, or had it.
+  /// Lima's own helper has, or had, the subnet.
   private func limaBridge(
     _ bridge: LimaBridge, _ network: NetworkConfiguration, _ subnet: IPv4Subnet
   ) -> Finding {
@@ -259,7 +259,7 @@ extension Diagnosis {
     return IPv4Subnet(containing: gateway, prefixLength: length)
   }
 
-  /// Who has it: "br0 has 192.168.105.9/24", "route 192.168.105.0/24 by tun0".
+  /// The interface or route that has the subnet: "br0 has 192.168.105.9/24", "route 192.168.105.0/24 by tun0".
   private func clash(_ subnet: IPv4Subnet, own: String?) -> String? {
     for one in facts.ip.addresses where one.interface != own && subnet.clashes(with: one) {
       return "\(one.interface) has \(IPv4Address(one.address))/\(one.prefixLength)"
@@ -271,12 +271,12 @@ extension Diagnosis {
     return nil
   }
 
-  /// The daemon of another home that has an interface.
+  /// The daemon of another home that holds an interface.
   func holder(of interface: String?) -> OtherDaemon? {
     interface.flatMap { name in facts.otherDaemons.first { $0.interfaces.contains(name) } }
   }
 
-  /// A gateway of a subnet that is nobody's here.
+  /// A gateway of an unused subnet.
   static func other(than facts: HostFacts) -> String {
     let gateway = NetworkConfiguration.freeGateway(among: facts.configuration.networks) { subnet in
       facts.ip.addresses.contains { subnet.clashes(with: $0) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What shared, host and bridged need on macOS: socket_vmnet, its sudoers file, and a bootpd that the firewall lets
-// answer guests (Lima's documentation, "vmnet networks").
+// Requirements of shared, host and bridged on macOS: socket_vmnet, its sudoers file, and a firewall that lets bootpd answer
+// guests (Lima's documentation, "vmnet networks").
 
 import Platform
 
@@ -57,7 +57,7 @@ extension Diagnosis {
     ]
   }
 
-  /// Without bootpd's answers a guest of shared or host gets no address.
+  /// Guests of shared and host get their addresses from bootpd.
   private func firewall() -> [Finding] {
     let modes = ["shared", "host"]
     let allow =

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether this user's daemon may make ports of bridges of Open vSwitch, which root alone may where nobody changed that.
+// Whether this user's daemon may change bridges of Open vSwitch, which by default only root may.
 
 extension Diagnosis {
-  /// A line for each network on such a bridge.
+  /// A finding for each network on such a bridge.
   func switches() -> [Finding] {
     guard isLinux else { return [] }
     return networks(["bridged"]).compactMap { network in

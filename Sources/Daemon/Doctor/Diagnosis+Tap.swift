@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a network gets its interface of the host: one that was set up, the helper by sudo, or root. One way is enough: what
-// the others lack is a warning then.
+// How a network gets its interface of the host: set up before, by the helper through sudo, or as root. One way suffices:
+// missing requirements of the others are warnings then.
 
 import Platform
 
 extension Diagnosis {
-  /// The words that `sudo` would have to allow.
+  /// The arguments that sudo must allow.
   private func words(_ network: NetworkConfiguration) -> [String]? {
     request(network).map { [facts.privilege.helper.path] + $0.words("open") }
   }
 
-  /// What the network would ask for now; nil for one that has no interface.
+  /// The network's request for an interface; nil if it has none.
   private func request(_ network: NetworkConfiguration) -> HostTapRequest? {
     guard let own = HostTapRequest.wanted(by: network) else { return nil }
     guard let bridge = facts.links.limaBridges[network.name], bridge.isKept else { return own }
@@ -22,7 +22,7 @@ extension Diagnosis {
     isAllowed(words(network)) || isAllowedWithoutIPv6(network)
   }
 
-  /// Its lines in sudoers are older than IPv6 on the host's interfaces.
+  /// Its lines in sudoers are of a version without IPv6 on the host's interfaces.
   private func isAllowedWithoutIPv6(_ network: NetworkConfiguration) -> Bool {
     guard let request = request(network), request.address6 != nil, !isAllowed(words(network)) else {
       return false
@@ -39,7 +39,7 @@ extension Diagnosis {
     isLinux ? networks(DoctorModes.withTap).filter { words($0) != nil } : []
   }
 
-  /// It is there, and fits.
+  /// It exists, and has the requested settings.
   private func isSetUp(_ network: NetworkConfiguration) -> Bool {
     guard let tap = facts.links.taps[network.name], tap.exists else { return false }
     return unfit(tap, request(network)) == nil
@@ -54,7 +54,7 @@ extension Diagnosis {
           .helper, DoctorModes.withTap, .ok, "\(path) is there, and nobody but root can change it")
       ]
     }
-    // Who has an interface already needs no helper.
+    // A network with an existing interface needs no helper.
     let needy = Set(tapNetworks.filter { !isSetUp($0) && !isResting($0) }.map(\.settings.mode))
     let idle = Set(tapNetworks.map(\.settings.mode)).subtracting(needy)
     let problem = DoctorModes.withTap.filter { !idle.contains($0) }
@@ -92,7 +92,7 @@ extension Diagnosis {
       ]
     case .listing:
       return tapNetworks.map { network in
-        // One way is enough.
+        // One way suffices.
         if !isAllowed(network), isSetUp(network) || isResting(network) {
           return Finding(
             .sudo, [network.settings.mode], .ok,
@@ -118,7 +118,7 @@ extension Diagnosis {
   }
 
   private var install: String {
-    // Whoever pastes it: the lines are for this user.
+    // For the user who runs the command: the lines are for this user.
     SudoersFile.writing(
       facts.command, user: facts.user.isInSudoersGroup ? nil : facts.user.name, home: homeWords)
   }
@@ -151,7 +151,7 @@ extension Diagnosis {
       "\(name) is not set up, and sudo does not run its helper without a password", remedy: setup)
   }
 
-  /// It is there, and what the network wants.
+  /// It exists, and has the requested settings.
   private func fit(_ tap: HostFacts.Tap, _ network: NetworkConfiguration) -> Finding {
     let mode = network.settings.mode
     let name = "network \(network.name): its interface \(tap.name)"
@@ -164,7 +164,7 @@ extension Diagnosis {
           "\(facts.command) network unsetup \(network.name) --lima-home \(ShellWord.quoted(other))")
       )
     }
-    // One that does not last is held by somebody.
+    // A TAP that is not persistent is held by a process.
     if !tap.persists, !tap.isHeld, case .nobody = facts.serving {
       return Finding(
         .tap, [mode], .problem,
@@ -186,7 +186,7 @@ extension Diagnosis {
     guard tap.persists else {
       return Finding(.tap, [mode], .ok, "\(name), made as \(meant), is in use now")
     }
-    // The daemon that has it goes on with it; the next one looks for the name.
+    // The present daemon continues with the interface; the next one looks for the name.
     return Finding(
       .tap, [mode], tap.isHeld ? .warning : .problem,
       "\(name) was set up as \(meant) and renamed: "
@@ -223,7 +223,7 @@ extension Diagnosis {
       remedy: install)
   }
 
-  /// Why an interface that is there cannot be used; the remedy where `setup` is not it.
+  /// Why an existing interface cannot be used, with the remedy if that is not `setup`.
   private func unfit(
     _ tap: HostFacts.Tap, _ request: HostTapRequest?
   ) -> (text: String, remedy: String?)? {

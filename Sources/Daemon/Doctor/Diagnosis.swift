@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Diagnosis: what a host's facts mean for each mode. Pure; each check is one function of an extension.
+// Diagnosis: derives findings for each mode from a host's facts. Pure; each check is a function of an extension.
 
 import Platform
 
 package struct Diagnosis {
   let facts: HostFacts
-  /// Modes that somebody wants.
+  /// The requested modes.
   private let asked: Set<String>
 
   package init(_ facts: HostFacts) { self.init(facts, asked: []) }
@@ -16,8 +16,8 @@ package struct Diagnosis {
     self.asked = asked
   }
 
-  /// All that is to be told of this host, in the order of `DoctorCheck`.
-  /// - Parameter asked: modes that somebody wants, also where no network has them.
+  /// All findings about this host, in the order of `DoctorCheck`.
+  /// - Parameter asked: requested modes, even if no network has them.
   package func findings(for asked: [String] = []) -> [Finding] {
     Diagnosis(facts, asked: Set(asked)).sorted(asked)
   }
@@ -45,20 +45,19 @@ package struct Diagnosis {
   var isLinux: Bool { facts.system == .linux }
   var isRoot: Bool { facts.isRoot }
 
-  /// A remedy that only root can run.
+  /// A remedy that must be run as root.
   func asRoot(_ command: String) -> String { isRoot ? command : "sudo \(command)" }
 
-  /// For a setting of the kernel.
+  /// The remedy for a setting of the kernel.
   func sysctl(_ setting: String) -> String { asRoot("sysctl -w \(setting)") }
 
-  /// " --lima-home DIR" for commands that are about this home.
-  /// One that is too long is none to name.
+  /// " --lima-home DIR" for commands of this home; "" if its path is too long.
   var homeWords: String {
     facts.home.problem == nil ? " --lima-home \(ShellWord.quoted(facts.home.path))" : ""
   }
 
-  /// A network that stands as in Lima's default file, which comes whole when one of its networks is set up or made, is
-  /// nobody's wish: what it lacks is no problem until somebody asks for its mode.
+  /// A network that is identical to that of Lima's default file, which is written completely when one of its networks is
+  /// set up or created, was probably not requested: its problems are notes unless its mode is requested.
   func resting(_ finding: Finding, _ network: NetworkConfiguration) -> Finding {
     guard finding.status == .problem, isResting(network) else { return finding }
     var finding = finding

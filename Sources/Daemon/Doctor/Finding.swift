@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finding: one thing that modes need of this host, and how it stands. The members are those of `lima-netd doctor --json`
-// (docs/doctor.md): names are a promise, texts are for people.
+// Finding: a requirement of modes on this host, and whether it is met. The members are those of `lima-netd doctor --json`
+// (docs/doctor.md): their names are stable, texts are for users.
 
 package struct Finding: Codable, Hashable, Sendable {
   package enum Status: String, Codable, Sendable, CaseIterable {
     case ok
-    /// Works, but not all of it, or not for long.
+    /// Works with restrictions, or not permanently.
     case warning
-    /// Something that these modes need is not there.
+    /// A requirement of these modes is not met.
     case problem
   }
 
-  /// "tun", "sudo", ...: `DoctorCheck`'s words.
+  /// "tun", "sudo", ...: raw values of `DoctorCheck`.
   package var check: String
   package var modes: [String]
   package var status: Status
   /// One sentence, without a full stop.
   package var text: String
-  /// A command for a shell; nil: there is nothing to do, or no one command does it.
+  /// A command for a shell; nil: nothing to do, or no single command does it.
   package var remedy: String?
 
   package init(
@@ -32,20 +32,20 @@ package struct Finding: Codable, Hashable, Sendable {
     self.remedy = remedy
   }
 
-  /// For these modes only; nil where it is about none of them.
+  /// Restricted to these modes; nil if it concerns none of them.
   package func about(_ wanted: Set<String>) -> Finding? {
     var finding = self
     finding.modes = modes.filter(wanted.contains)
     return finding.modes.isEmpty ? nil : finding
   }
 
-  /// Nothing that one of `modes` needs is a problem.
+  /// Whether no finding for one of `modes` is a problem.
   package static func allWell(_ findings: [Finding], for modes: Set<String>) -> Bool {
     !findings.contains { $0.status == .problem && !modes.isDisjoint(with: $0.modes) }
   }
 }
 
-/// In the order in which they are told.
+/// In the order of the report.
 package enum DoctorCheck: String, CaseIterable, Sendable {
   case configuration, home, daemon, runtime, descriptors, confinement, inotify, tun
   case userNamespaces = "user-namespaces"
@@ -60,9 +60,9 @@ package enum DoctorCheck: String, CaseIterable, Sendable {
 
 package enum DoctorModes {
   package static let all = ["slirp", "user-v2", "shared", "host", "bridged"]
-  /// They have an interface of the host's.
+  /// Modes with an interface of the host.
   package static let withTap = NetworkConfiguration.modesWithInterface
   package static let withoutTap = HostTapRequest.modesWithout
-  /// Their guests reach the outside by sockets of the user.
+  /// Modes whose guests reach other networks through sockets of the user.
   package static let translating = ["slirp", "user-v2", "shared"]
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ForwardPolicy: the verdict of the FORWARD chain, of what `iptables -S FORWARD` or `nft list chain ip filter FORWARD`
-// prints. A rule that accepts what comes from or goes to a bridge counts as accepting: it was made for this. Pure.
+// ForwardPolicy: the verdict of the FORWARD chain, from the output of `iptables -S FORWARD` or `nft list chain ip filter
+// FORWARD`. A rule that accepts packets from or to a bridge counts as accepting. Pure.
 
 import HostProtocol
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostFacts: all that `doctor` has found out about a host, before anything is made of it. Values; who fills them in does
-// the looking (Sources/lima-netd/Doctor), tests write them down.
+// HostFacts: all facts about a host for `doctor`, without evaluation. Values; Sources/lima-netd/Doctor collects them, tests
+// construct them.
 
 import Platform
 
@@ -30,11 +30,11 @@ package struct HostFacts: Sendable {
   /// How the user runs this program.
   package var command = "lima-netd"
 
-  /// By what the kernel confines a network's process.
+  /// The kernel's means to confine a network's process.
   package struct Confinement: Sendable, Hashable {
-    /// Version of Landlock; nil: there is none.
+    /// Landlock's version; nil: not available.
     package var landlock: Int?
-    /// A filter of system calls (seccomp) can be set.
+    /// Whether seccomp filters are available.
     package var filtersCalls = true
 
     package init(landlock: Int? = nil, filtersCalls: Bool = true) {
@@ -46,11 +46,11 @@ package struct HostFacts: Sendable {
   package struct User: Sendable, Hashable {
     package var uid: UInt32
     package var groups: Set<UInt32> = []
-    /// Why a daemon of this user's, or of the home's owner where root asks, would not serve the home.
+    /// Why a daemon of this user (or of the home's owner, if root asks) would not serve the home.
     package var homeProblem: String?
-    /// Nil: nobody has that number.
+    /// Nil: the uid has no name.
     package var name: String?
-    /// One of the `group:` of networks.yaml, for which `sudoers` has its lines.
+    /// In the `group:` of networks.yaml, for which `sudoers` has its lines.
     package var isInSudoersGroup = true
     /// ~/.lima
     package var usualHome: LimaHome?
@@ -61,13 +61,13 @@ package struct HostFacts: Sendable {
     }
   }
 
-  /// Who has the home.
+  /// The process that serves the home.
   package enum Serving: Sendable, Hashable {
     case nobody
     case daemon(pid: Int32?)
-    /// Files of one that is gone.
+    /// Files of a daemon that has ended.
     case leftOver([String])
-    /// A process that has the pid file's number, is a lima-netd, and does not answer; `isStopped`: somebody has stopped it.
+    /// A lima-netd with the pid file's process id that does not answer; `isStopped`: by SIGSTOP.
     case silent(pid: Int32, isStopped: Bool)
     case notOurs(String)
   }
@@ -75,7 +75,7 @@ package struct HostFacts: Sendable {
   package enum Runtime: Sendable, Hashable {
     case works
     case missing(String)
-    /// The plugins that cannot be loaded.
+    /// Plugins cannot be loaded.
     case failed(String)
     case broken(HostTrouble)
     case silent(String)
@@ -93,7 +93,7 @@ package struct HostFacts: Sendable {
   }
 
   package struct Namespaces: Sendable, Hashable {
-    /// One was made; nil: not tried.
+    /// A user namespace was created; nil: not tried.
     package var works: Bool? = true
     /// user.max_user_namespaces
     package var maximum: Int?
@@ -127,14 +127,14 @@ package struct HostFacts: Sendable {
 
   package enum Sudo: Sendable, Hashable {
     case missing
-    /// What `sudo -n -l` printed.
+    /// The output of `sudo -n -l`.
     case listing(String)
-    /// It wants a password before it tells, or its own words.
+    /// sudo requires a password, or failed with this message.
     case refused(String)
     case silent
   }
 
-  /// The interface of a network, as it is now.
+  /// The present state of a network's interface.
   package struct Tap: Sendable, Hashable {
     package var name: String
     package var exists = false
@@ -142,23 +142,23 @@ package struct HostFacts: Sendable {
     package var persists = false
     package var owner: UInt32?
     package var addresses: [String] = []
-    /// Beyond the link.
+    /// Without link-local addresses.
     package var addresses6: [String] = []
     package var mtu = 0
-    /// The bridge it is a port of.
+    /// The bridge whose port it is.
     package var bridge: String?
-    /// What the network's interface is called, where this one has another name by now.
+    /// The expected name of the interface, if it was renamed.
     package var renamedFrom: String?
-    /// The daemon of this home has it.
+    /// The daemon of this home holds it.
     package var isHeld = false
-    /// Another Lima home that is there, for which it was set up.
+    /// Another existing Lima home for which it was set up.
     package var otherHome: String?
     package init(name: String) { self.name = name }
   }
 
   package enum Interface: Sendable, Hashable {
     case missing, bridge, openVSwitch, wireless, plain
-    /// Guests can have macvtaps on it; `port`: it is a bridge's or bond's already.
+    /// A network card suitable for macvtaps; `port`: it is a port of a bridge or bond.
     case card(isPort: Bool)
   }
 
@@ -176,15 +176,15 @@ package struct HostFacts: Sendable {
     }
   }
 
-  /// macOS.
+  /// Facts about macOS.
   package struct VMNet: Sendable, Hashable {
     package var path = ""
     package var isInstalled = false
-    /// Lima's words for what is wrong with the paths.
+    /// An error in the paths, in Lima's wording.
     package var flaw: String?
-    /// Of the sudoers file; nil: in order.
+    /// A problem of the sudoers file; nil: none.
     package var sudoersProblem: String?
-    /// What `socketfilterfw --getglobalstate` and `--getappblocked /usr/libexec/bootpd` print; nil: not asked.
+    /// The output of `socketfilterfw --getglobalstate` and `--getappblocked /usr/libexec/bootpd`; nil: not run.
     package var firewall: String?
     package var bootpd: String?
     package init() {}

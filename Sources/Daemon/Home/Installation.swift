@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Installation: where lima-netd's other files are.
+// Installation: the locations of lima-netd's other files.
 
 import Platform
 
-/// Where they are, seen from its executable: beside it in a build tree, in libexec and lib once
-/// installed.
+/// Locations relative to the executable: next to it in a build tree, in libexec and lib when installed.
 package struct Installation: Sendable, Hashable {
   package var hostExecutable: String
   package var pluginDirectory: String
-  /// lima-netd itself, for remedies.
+  /// Path of lima-netd, for remedies.
   package var executable: String
 
   package init(hostExecutable: String, pluginDirectory: String, executable: String = "lima-netd") {
@@ -18,10 +17,10 @@ package struct Installation: Sendable, Hashable {
     self.executable = executable
   }
 
-  /// The helper that makes a TAP of the host's (Sources/lima-netd-tap), beside the network-host.
+  /// The helper that makes TAPs of the host (Sources/lima-netd-tap), next to lima-netd-host.
   package var tapHelper: String { Self.parent(hostExecutable) + "/lima-netd-tap" }
 
-  /// What a command run by root needs said of `home`: nothing where it is the caller's usual one.
+  /// Options with which a command run as root refers to `home`; "" if it is the caller's default home.
   package func homeWords(for home: LimaHome) -> String {
     let usual = CurrentProcess.environment["HOME"].map { $0 + "/.lima" }
     return usual == home.path ? "" : " --lima-home \(ShellWord.quoted(home.path))"

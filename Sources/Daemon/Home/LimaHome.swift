@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LimaHome: where the files and sockets of a Lima home lie. Pure: computes paths, touches nothing but the
-// environment it is given. Names are Lima's own where Lima has one (networks.yaml, NAME_qemu.sock, NAME_fd.sock).
+// LimaHome: the paths of files and sockets in a Lima home. Pure: depends on the given environment only. Names are Lima's
+// own where Lima has them (networks.yaml, NAME_qemu.sock, NAME_fd.sock).
 
 import Platform
 
 package struct LimaHome: Sendable, Hashable {
-  /// Absolute, without a slash at the end.
+  /// Absolute, without a trailing slash.
   package let path: String
 
-  /// Takes an absolute path as it is; makes a relative one absolute by `workingDirectory`.
+  /// A relative path is made absolute by `workingDirectory`.
   package init(path: String, workingDirectory: String = "/") {
     var path = path.hasPrefix("/") ? path : workingDirectory + "/" + path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     self.path = path
   }
 
-  /// `$LIMA_HOME`, else `$HOME/.lima`, as Lima does; `explicit` (a flag) before both.
+  /// `explicit` (an option), else `$LIMA_HOME`, else `$HOME/.lima`, as in Lima.
   package init?(
     explicit: String? = nil, environment: [String: String], workingDirectory: String = "/"
   ) {
@@ -37,7 +37,7 @@ package struct LimaHome: Sendable, Hashable {
 
   /// The control API: HTTP/1.1 with JSON.
   package var controlSocket: String { networksDirectory + "/lima-netd.sock" }
-  /// Takes TAP devices of `exec` and `attach`.
+  /// Receives TAP devices of `exec` and `attach`.
   package var attachSocket: String { networksDirectory + "/lima-netd_attach.sock" }
   package var pidFile: String { networksDirectory + "/lima-netd.pid" }
   package var daemonLog: String { networksDirectory + "/lima-netd.log" }
@@ -48,18 +48,18 @@ package struct LimaHome: Sendable, Hashable {
   /// The forwards of `forward add`.
   package var forwardsFile: String { networksDirectory + "/lima-netd.forwards" }
 
-  /// TAPs that the daemon made ports of Open vSwitch.
+  /// TAPs that the daemon has added as ports of Open vSwitch.
   package var switchPortsFile: String { networksDirectory + "/lima-netd.ovs-ports" }
 
-  /// Sockets that every home has: the daemon's own, and those of the networks that are always there.
+  /// Sockets of every home: the daemon's own, and those of the built-in networks.
   private var commonSockets: [String] {
     let networks = NetworkConfiguration.builtins.map { networkSockets($0.name) }
     return [controlSocket, attachSocket]
       + networks.flatMap { [$0.qemu, $0.fd, $0.unixgram, $0.endpoint] }
   }
 
-  /// The sockets that every home has cannot be made or reached: why, for users. What is too long for the name of another
-  /// network is that network's error.
+  /// Why the sockets of every home cannot be created or reached, for users. A path too long because of another network's
+  /// name is an error of that network.
   package var problem: String? {
     let longest = commonSockets.max { $0.utf8.count < $1.utf8.count } ?? attachSocket
     let spare = UnixSocket.maximumPathLength - longest.utf8.count
@@ -70,14 +70,14 @@ package struct LimaHome: Sendable, Hashable {
       + "\(path.utf8.count + spare) bytes"
   }
 
-  /// The sockets of a network of this name would have paths that are too long: why, and how long a name may be.
+  /// Why the sockets of a network of this name have paths that are too long, with the maximum length of a name.
   package func problem(ofNetwork name: String) -> String? {
     let (limit, sockets) = (UnixSocket.maximumPathLength, networkSockets(name))
     let paths = [sockets.qemu, sockets.fd, sockets.unixgram, sockets.endpoint]
     guard let longest = paths.max(by: { $0.utf8.count < $1.utf8.count }),
       longest.utf8.count > limit
     else { return nil }
-    // It is there twice: the folder's name, and the file's.
+    // The name occurs twice: in the directory and in the file name.
     let rest = longest.utf8.count - 2 * name.utf8.count
     return
       "the sockets of network `\(name)` would have paths of \(longest.utf8.count) bytes, and a socket's path has at most "

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OtherDaemons: lima-netds of this host that serve other homes, and which interfaces each holds: for a network whose subnet or
-// interface another home of the same user has. Nothing registers them: a daemon has the pid file of its home open, and a TAP's
-// descriptor says its interface (/proc/PID/fdinfo, "iff:"). Who may not look into a process does not see it. Blocks on /proc.
+// OtherDaemons: lima-netd processes on this host that serve other homes, and the interfaces each holds: to name the process
+// that has the subnet or interface of a network. There is no registry: a daemon has its home's pid file open, and a TAP's
+// descriptor shows its interface (/proc/PID/fdinfo, "iff:"). Processes that may not be inspected are not found. Blocks on
+// /proc.
 
 import Platform
 
 package struct OtherDaemon: Sendable, Hashable {
   package var pid: Int32
   package var home: String
-  /// Names as the kernel has them now; none for a daemon of another network namespace, where a name means another interface.
+  /// Present names; empty for a daemon in another network namespace, where names refer to other interfaces.
   package var interfaces: Set<String>
 
   package init(pid: Int32, home: String, interfaces: Set<String>) {
@@ -18,11 +19,11 @@ package struct OtherDaemon: Sendable, Hashable {
     self.interfaces = interfaces
   }
 
-  /// It serves one `exec` or `tap` alone, which started it and ends it.
+  /// It belongs to a single `exec` or `tap`, which started it and will stop it.
   package var isPrivate: Bool { home.split(separator: "/").last?.hasPrefix("lima-netd-") ?? false }
 
-  /// The command that takes the interface of a network from it.
-  /// - Parameter command: this program, as a word for a shell.
+  /// The command that makes it release a network's interface.
+  /// - Parameter command: this program, quoted for a shell.
   package func stop(_ network: String, _ command: String) -> String {
     "\(command) network stop \(network) --lima-home \(ShellWord.quoted(home))"
   }
@@ -35,17 +36,17 @@ package enum OtherDaemons {
   private static let program = "lima-netd"
   private static let pidFile = "/_networks/lima-netd.pid"
   private static let tun = "/dev/net/tun"
-  /// Processes and descriptors looked at, at most; processes looked at in one turn of a loop.
+  /// Maximum number of processes and descriptors inspected, and of processes inspected in one loop iteration.
   private static let most = 16384
   private static let perTurn = 100
 
   /// All but those of `home`.
-  /// - Parameter proc: where the kernel's files are; tests give a folder of their own.
+  /// - Parameter proc: location of the kernel's files, for tests.
   package static func find(otherThan home: String, proc: String = "/proc") -> [OtherDaemon] {
     processes(proc).compactMap { look(at: $0, proc) }.filter { $0.home != home }
   }
 
-  /// The one that holds an interface, looked for while the loop goes on. `answer` comes once, from the loop.
+  /// Finds the process that holds an interface without blocking the loop. `answer` is called once, from the loop.
   static func holder(
     of interface: String, otherThan home: String, on loop: EventLoop, proc: String = "/proc",
     _ answer: @escaping (OtherDaemon?) -> Void
@@ -65,7 +66,7 @@ package enum OtherDaemons {
     loop.schedule(after: 0, go)
   }
 
-  /// The command that names the processes with an interface open, whoever's they are, for people to paste.
+  /// A command that lists the processes with the interface open, of any user.
   package static func asking(who interface: String) -> String {
     "sudo grep -ls 'iff:.*\(interface)$' /proc/[0-9]*/fdinfo/* | cut -d/ -f3 | xargs -r ps -o pid,user,args -p"
   }
@@ -92,7 +93,7 @@ package enum OtherDaemons {
     return home.map { OtherDaemon(pid: pid, home: $0, interfaces: interfaces) }
   }
 
-  /// The process has a network namespace other than the caller's. False where the kernel does not say.
+  /// Whether the process is in another network namespace than the caller. False if unknown.
   private static func isInAnotherNamespace(_ pid: Int32, _ proc: String) -> Bool {
     guard let own = try? Files.linkTarget("\(proc)/self/ns/net"),
       let theirs = try? Files.linkTarget("\(proc)/\(pid)/ns/net")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSONText: Codable values to and from JSON text, and the words messages need about a value.
+// JSONText: converts Codable values to and from JSON text, with messages about invalid text.
 
 import JSONCoding
 
@@ -8,7 +8,7 @@ package typealias JSONValue = JSONCoding.JSONValue
 package typealias JSONObject = JSONCoding.JSONObject
 
 package enum JSONText {
-  /// Members in the order of declaration. Every type of this module encodes; the error is for completeness.
+  /// Members are in the order of declaration. Encoding never fails for types of this module.
   package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
     let json = try JSONCoder.jsonValue(of: value)
     return pretty ? Array(json.prettyText.utf8) : json.bytes
@@ -42,7 +42,7 @@ package enum JSONText {
 }
 
 extension JSONText {
-  /// Why a text could not be decoded, for people: "forwards[0].host: a string expected".
+  /// Why a text could not be decoded, for users: "forwards[0].host: a string expected".
   package static func explain(_ error: any Error) -> String {
     guard let error = error as? DecodingError else { return "\(error)" }
     let context: DecodingError.Context
@@ -64,7 +64,7 @@ extension JSONText {
 }
 
 extension JSONValue {
-  /// What users call the type: the words of JSON Schema.
+  /// The type's name in JSON Schema.
   package var typeName: String {
     switch self {
     case .null: return "null"

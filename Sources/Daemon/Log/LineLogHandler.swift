@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LineLogHandler: one line an event, to stderr and to the daemon's log file. Time, level, text; what spans lines is
-// indented. A line that cannot be written is lost: neither a full disk nor a pipe that nobody reads stops the networks.
-// Any thread.
+// LineLogHandler: writes one line per event to standard error and to the daemon's log file: time, level, text; further
+// lines of a text are indented. A line that cannot be written is dropped: neither a full disk nor a blocked pipe stops the
+// networks. Any thread.
 
 import Logging
 import Platform
@@ -39,7 +39,7 @@ package struct LineLogHandler: LogHandler {
   }
 }
 
-/// Where lines go.
+/// The destinations of lines.
 package final class LogSink: Sendable {
   /// The log file; -1 before `open`.
   private let file = Mutex<(fd: Int32, path: String, size: Int)>((-1, "", 0))
@@ -48,18 +48,18 @@ package final class LogSink: Sendable {
   private let limit: Int
 
   private struct StandardError {
-    /// Lines that it did not take, since it last took one.
+    /// Number of lines dropped since the last one was written.
     var lost = 0
-    /// Bytes that it takes still; nil: no file, and without bound.
+    /// Remaining bytes; nil: it is no file, and not limited.
     var room: Int?
-    /// It was told that no more comes.
+    /// The notice that no more lines follow was written.
     var isFull = false
   }
 
   /// - Parameters:
-  ///   - standardError: a descriptor beside the file. Where it is a file itself nobody but its maker may put it aside: it
-  ///     takes no more than `limit` bytes, and then says where the rest is.
-  ///   - limit: bytes of a file.
+  ///   - standardError: an additional descriptor. If it is a file, which cannot be rotated here, it gets at most `limit`
+  ///     bytes, and then a notice with the path of the log file.
+  ///   - limit: maximum bytes of a file.
   package init(standardError: Int32 = 2, limit: Int = 8 << 20) {
     self.standardError = standardError
     self.limit = limit
@@ -67,7 +67,7 @@ package final class LogSink: Sendable {
     error = Mutex(StandardError(room: size.map { max(0, limit - Int(clamping: $0)) }))
   }
 
-  /// From now on lines go to `path`, too.
+  /// From now on lines are also written to `path`.
   package func open(_ path: String) throws(SystemError) {
     let fd = try Files.openForAppending(path, mode: 0o600)
     let size = (try? Files.info(path).size).map(Int.init) ?? 0
@@ -86,7 +86,7 @@ package final class LogSink: Sendable {
     }
   }
 
-  /// - Parameter rest: the log file, where everything is; "": there is none yet.
+  /// - Parameter rest: path of the log file; "": there is none yet.
   private func tell(_ line: [UInt8], rest: String) {
     error.withLock { error in
       guard hasRoom(&error, for: line.count, rest) else { return }
@@ -114,7 +114,7 @@ package final class LogSink: Sendable {
     return false
   }
 
-  /// Puts the file aside as PATH.1, in place of the one before.
+  /// Renames the file to PATH.1, replacing the previous one.
   private func rotate(_ file: inout (fd: Int32, path: String, size: Int)) {
     Descriptor.close(file.fd)
     try? Files.rename(file.path, to: file.path + ".1")

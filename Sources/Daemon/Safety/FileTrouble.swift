@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FileTrouble: why a file could not be used, in a sentence, with the command that mends it: whose it is, whose the folder on the
-// way to it is, a disk that is full or read-only. Of a `SystemError` with a path; looks at the disk again for what was in the way.
+// FileTrouble: why a file could not be used, with the command that resolves it: its owner, the owner of a directory on its
+// path, a full or read-only disk. Derived from a `SystemError` with a path; inspects the file system again.
 
 import LibC
 import Platform
@@ -11,7 +11,7 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
   package let message: String
   package let remedy: String?
 
-  /// The same in one line, of a file that the sentence around it names.
+  /// The same in one line, for a sentence that already names the file.
   package func reason(of path: String) -> String {
     (message.hasPrefix(path + " ") ? "it" + message.dropFirst(path.count) : message)
       + (remedy.map { ". " + $0 } ?? "")
@@ -20,9 +20,9 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
   package var description: String { remedy.map { "\(message)\n\($0)" } ?? message }
 
   /// - Parameters:
-  ///   - user: who wanted to use it: the effective one.
-  ///   - look: tests give a tree of their own. No links are followed.
-  /// - Returns: nil when the error names no path, or is none of those.
+  ///   - user: the effective uid that tried to use it.
+  ///   - look: lstat, replaced in tests.
+  /// - Returns: nil if the error has no path, or is of another kind.
   package init?(
     _ error: SystemError, user: UInt32 = CurrentProcess.effectiveUser,
     name: (UInt32) -> String = { AccountNames.user($0) ?? "user \($0)" },
@@ -82,7 +82,7 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Of a process or this system there are no more, whatever it was for.
+  /// A limit of the process or the system is reached, whatever the file.
   private static func usedUp(_ error: SystemError) -> FileTrouble? {
     let what = error.call == "posix_spawn" ? error.subject.map { ": \($0) cannot be started" } : nil
     switch error.errno {
@@ -108,14 +108,14 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
     self.remedy = remedy
   }
 
-  /// What on the way to the path this user may not use: the first folder that is closed to them, else the file itself, else
-  /// the folder in which it was to be made.
+  /// The node on the path that this user may not use: the first directory without access, else the file itself, else the
+  /// directory in which it was to be created.
   private static func closed(
     _ path: String, _ user: UInt32, _ name: (UInt32) -> String, _ look: PathSafety.Look
   ) -> FileTrouble? {
     let folders = PathSafety.ancestors(path).filter { $0 != path }
     for folder in folders {
-      // A folder that may not be searched hides all below it, and is itself seen.
+      // A directory without search permission hides everything below it, and is itself visible.
       guard let status = try? look(folder), status.uid != user, status.kind == .directory,
         (try? look(path)) == nil, status.mode & 0o011 == 0
       else { continue }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ForeignHome: a Lima home that belongs to somebody else than root, as root may use it (`sudo lima-netd sudoers --lima-home`,
-// `doctor`, `network create`): by no link, as Lima has it for all that root touches (pkg/networks/validate.go), and read with
-// its owner's rights, so that it says nothing which its owner could not have read. Blocks on the disk; for commands.
+// ForeignHome: access of root to a Lima home of another user (`sudo lima-netd sudoers --lima-home`, `doctor`, `network
+// create`): without following links, which is Lima's rule for files that root uses (pkg/networks/validate.go), and with the
+// owner's permissions, so that nothing is disclosed that the owner could not read. Blocks on I/O; for commands.
 
 import Platform
 
 package enum ForeignHome {
-  /// Whose it is; nil: this process is not root, or the home is root's, or not there.
+  /// The owner; nil: this process is not root, or the home is root's or does not exist.
   package static func owner(
     of home: LimaHome, isRoot: Bool = CurrentProcess.isRoot
   ) -> UInt32? {
     guard isRoot else { return nil }
-    // Whoever owns one of them has a say in what root would find.
+    // The owner of any of them could change what root finds.
     return places(home).lazy.compactMap { try? Files.info($0, followLinks: false).uid }
       .first { $0 != 0 }
   }
 
-  /// Whose networks.yaml there becomes when root makes or changes it; nil: root's. A home that is not there yet is of
-  /// whoever owns the folder in which it will be.
+  /// The owner of a networks.yaml that root creates or changes there; nil: root. A home that does not exist yet belongs to
+  /// the owner of its parent directory.
   package static func writer(
     of home: LimaHome, isRoot: Bool = CurrentProcess.isRoot
   ) -> UInt32? {
@@ -32,7 +32,7 @@ package enum ForeignHome {
     return nil
   }
 
-  /// Why root must not touch networks.yaml there; nil: it may.
+  /// Why root must not use networks.yaml there; nil: it may.
   package static func flaw(
     of home: LimaHome, isRoot: Bool = CurrentProcess.isRoot
   ) -> PathFlaw? {
@@ -46,8 +46,8 @@ package enum ForeignHome {
     return nil
   }
 
-  /// The configuration of a home, whosever it is.
-  /// - Throws: `ConfigError`; `SystemError` when its owner is nobody whom this system knows.
+  /// The configuration of a home of any owner.
+  /// - Throws: `ConfigError`; `SystemError` if its owner is no user of this system.
   package static func configuration(
     _ home: LimaHome, template: NetworksTemplate = .current
   ) throws -> Configuration {
@@ -66,7 +66,7 @@ package enum ForeignHome {
     return try load()
   }
 
-  /// From the file upwards, to the home.
+  /// From the file up to the home.
   private static func places(_ home: LimaHome) -> [String] {
     let file = home.configFile
     let folder = file.lastIndex(of: "/").map { String(file[..<$0]) }

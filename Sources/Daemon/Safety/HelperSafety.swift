@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HelperSafety: may lima-netd-tap be run as root from where it lies? Asked before each run, by root or by sudo, and by
+// HelperSafety: whether lima-netd-tap may be run as root from its path. Checked before each run, as root or by sudo, and by
 // `sudoers` and `doctor`.
 
 import Platform
 
 package enum HelperSafety {
-  /// Nil: it may. Blocks on the disk.
+  /// Nil: it may. Blocks on I/O.
   package static func flaw(of helper: String) -> PathFlaw? {
     PathSafety(policy).flaw(ofProgram: helper)
   }
@@ -15,9 +15,8 @@ package enum HelperSafety {
     PathPolicy(allowsSticky: true, unmappedUser: unmappedUser())
   }
 
-  /// In a user namespace that does not know all users, the number that those have whom it does not know
-  /// (user_namespaces(7)): the files of the system are theirs there. What root of such a namespace runs has no more
-  /// rights than who made it.
+  /// In a user namespace in which not all users are mapped, the uid of unmapped users (user_namespaces(7)), which is the
+  /// owner of the system's files there. Programs run as root in such a namespace have only the permissions of its creator.
   static func unmappedUser(
     map: String? = text("/proc/self/uid_map"),
     overflow: String? = text("/proc/sys/kernel/overflowuid")
@@ -26,7 +25,7 @@ package enum HelperSafety {
       return nil
     }
     let numbers = map.split(whereSeparator: \.isWhitespace).compactMap { UInt32($0) }
-    // Root is root, and so is everybody else who he is.
+    // The identity mapping of all users: no unmapped ones.
     guard numbers.count >= 3, Array(numbers.prefix(2)) != [0, 0] else { return nil }
     return overflow
   }
@@ -37,8 +36,8 @@ package enum HelperSafety {
 }
 
 extension PathFlaw {
-  /// The command that makes the helper fit to be run as root; nil where it has to be installed somewhere else: in a folder
-  /// of somebody's own there is another such folder above each that is mended.
+  /// The command that makes the helper safe to be run as root; nil if it must be installed elsewhere: a user's directory
+  /// has other such directories above it.
   package var helperRemedy: String? {
     if case .owner = self { nil } else { remedy }
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HomeTrust: whose Lima home a daemon serves. Its own user's: what others may write there decides which plugins run, and
-// its sockets are its user's. Root's daemon also takes no home and no configuration that somebody else can exchange.
+// HomeTrust: whether a daemon may serve a Lima home. It must belong to the daemon's user: users who can write there
+// determine which plugins run, and the sockets are that user's. Root's daemon also refuses a home or configuration that
+// other users could replace.
 
 import Platform
 
@@ -27,8 +28,7 @@ package struct HomeTrust {
     self.look = look
   }
 
-  /// What is in the way of a home at all: a file where one of its folders has to be, in words with what mends it; nil:
-  /// nothing. Blocks on the disk.
+  /// Why a home cannot exist: one of its directories is a file; with the remedy. Nil: no obstacle. Blocks on I/O.
   package static func obstacle(
     _ home: LimaHome,
     look: PathSafety.Look = { (path) throws(SystemError) in PathStatus(try Files.info(path)) }
@@ -48,8 +48,7 @@ package struct HomeTrust {
     return nil
   }
 
-  /// Why this user's daemon does not serve the home, with what mends it; nil: it does, or it is not there yet.
-  /// Blocks on the disk.
+  /// Why this user's daemon refuses the home, with the remedy; nil: it serves it, or it does not exist yet. Blocks on I/O.
   package func problem(home: LimaHome) -> String? {
     if let obstacle = Self.obstacle(home, look: look) { return obstacle }
     for path in [home.path, home.networksDirectory] + ownFiles(of: home) {
@@ -66,12 +65,12 @@ package struct HomeTrust {
     return "root serves no Lima home that somebody else can change: \(flaw.advice)"
   }
 
-  /// What the daemon writes into or makes sockets in.
+  /// Files that the daemon writes, and directories of its sockets.
   private func ownFiles(of home: LimaHome) -> [String] {
     list(home.networksDirectory).prefix(4096).sorted().map { home.networksDirectory + "/" + $0 }
   }
 
-  /// The same of the file that configures it.
+  /// The same for the configuration file.
   package func problem(configuration file: String) -> String? {
     guard user == 0, let flaw = trust.flaw(of: file), !flaw.isMissing else { return nil }
     return "root takes no configuration that somebody else can change: \(flaw.advice)"
@@ -79,13 +78,13 @@ package struct HomeTrust {
 }
 
 extension PathFlaw {
-  /// What is wrong and what mends it: a command, or, where somebody else owns it, another place: giving a home's folder to
-  /// root would mend nothing.
+  /// The problem with its remedy: a command, or another location if the file belongs to another user: a change of the owner
+  /// to root would not help.
   package var advice: String {
     if case .owner = self {
       return "\(self): run lima-netd as that user, or have it where only root may write"
     }
-    // A sticky folder is open to all on purpose.
+    // A sticky directory is writable by all users intentionally.
     if case .worldWritable(let node) = self, node.status.mode & 0o1000 != 0 {
       return "\(self): have it in a folder of root's"
     }

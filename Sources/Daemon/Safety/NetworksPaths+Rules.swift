@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lima's rules for the paths of networks.yaml, for names and for modes: Validate() of pkg/networks/validate.go.
+// Lima's rules for the paths of networks.yaml, for names and modes: Validate() of pkg/networks/validate.go.
 
 import Platform
 
 extension NetworksPaths {
-  /// Names, modes and interfaces go into sudoers and into file names: Lima's words for one that may not.
+  /// Why names, modes or interfaces cannot be used in sudoers and file names, in Lima's wording.
   package func flaw(ofNames networks: [NetworkConfiguration]) -> String? {
     if !group.isEmpty, !Identifier.isValid(group) { return "invalid group `\(group)`" }
     for network in networks {
@@ -21,8 +21,8 @@ extension NetworksPaths {
     return nil
   }
 
-  /// What is wrong with the paths, as Lima says it; nil: nothing.
-  /// - Parameter daemonGroup: the group of the user `daemon`, who owns what socket_vmnet writes.
+  /// An error in the paths, in Lima's wording; nil: none.
+  /// - Parameter daemonGroup: the group of the user `daemon`, which owns socket_vmnet's files.
   package func flaw(daemonGroup: UInt32, look: PathSafety.Look? = nil) -> String? {
     func safety(_ policy: PathPolicy) -> PathSafety {
       look.map { PathSafety(policy, look: $0) } ?? PathSafety(policy)
@@ -34,7 +34,7 @@ extension NetworksPaths {
     }
     let run = safety(PathPolicy(daemonGroup: daemonGroup, wantsIdentifiers: true))
     if let flaw = run.flawOfExisting(varRun) { return Self.text("varRun", flaw) }
-    // It need not be there yet.
+    // It need not exist yet.
     if let flaw = safety(PathPolicy()).flaw(of: sudoers), !flaw.isMissing {
       return Self.text("sudoers", flaw)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PathFlaw: why a path is not safe to be run, or written to, as root; in Lima's words (pkg/networks/validate.go) where
+// PathFlaw: why a path is not safe to be run, or written to, as root; in Lima's wording (pkg/networks/validate.go) where
 // Lima has the rule.
 
 import Platform
@@ -8,9 +8,9 @@ import Platform
 package enum PathFlaw: Error, Hashable, Sendable, CustomStringConvertible {
   case notAbsolute(String)
   case whitespace(String)
-  /// "." or "..", or, where that is asked for, no identifier.
+  /// ".", ".." or, if required, no identifier.
   case component(String, path: String)
-  /// Nothing is there.
+  /// The path does not exist.
   case missing(String)
   case unreadable(String, reason: String)
   case symbolicLink(PathNode)
@@ -18,7 +18,7 @@ package enum PathFlaw: Error, Hashable, Sendable, CustomStringConvertible {
   case groupWritable(PathNode, daemonGroup: UInt32?)
   case notExecutableByDaemons(PathNode, daemonGroup: UInt32)
   case worldWritable(PathNode)
-  /// It ends in something that is not what is to be run.
+  /// It is no executable file.
   case notAProgram(PathNode)
 
   package var description: String {
@@ -43,12 +43,12 @@ package enum PathFlaw: Error, Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Nothing is wrong but that it is not there.
+  /// The only flaw is that it does not exist.
   package var isMissing: Bool {
     if case .missing = self { true } else { false }
   }
 
-  /// The command that mends it, as root; nil where it takes more than one.
+  /// The command that resolves it, as root; nil if several are needed.
   package var remedy: String? {
     switch self {
     case .owner(let node): "sudo chown root \(node.path)"
@@ -61,7 +61,7 @@ package enum PathFlaw: Error, Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// One step on the way to a file, as lstat has it.
+/// A component of a path with its lstat.
 package struct PathNode: Hashable, Sendable, CustomStringConvertible {
   package var path: String
   package var status: PathStatus

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PathPolicy: what one step on the way to a file has to be, for root to trust what lies behind it.
+// PathPolicy: the requirements on each component of a path that root uses.
 
 package struct PathPolicy: Hashable, Sendable {
-  /// The rules of `paths.varRun`: this group may write, and must be able to get there.
+  /// For `paths.varRun`: this group may write, and must be able to reach the directory.
   package var daemonGroup: UInt32?
-  /// A sticky directory may be open to all (/tmp) where what lies in it, on the way, is root's: nobody else can move that.
+  /// A sticky directory may be writable by all users (/tmp) if the next component belongs to root: no one else can rename
+  /// it.
   package var allowsSticky = false
-  /// Counts as root, too: in a user namespace, who has no number there (and so is not the caller's to choose).
+  /// The uid of unmapped users in a user namespace counts as root, too; the caller cannot choose it.
   package var unmappedUser: UInt32?
-  /// Each component has to be an identifier.
+  /// Each component must be an identifier.
   package var wantsIdentifiers = false
 
   package init(
@@ -28,8 +29,8 @@ extension PathPolicy {
     status.uid == 0 || status.uid == unmappedUser
   }
 
-  /// What one step lets others do to what lies behind it; a link does not lead on here.
-  /// - Parameter child: the next step; nil: it ends here.
+  /// The flaw of a component, by which other users could change what follows it. Links are refused.
+  /// - Parameter child: the next component; nil: this is the last.
   func flaw(of node: PathNode, child: PathStatus?) -> PathFlaw? {
     let status = node.status
     if status.kind == .symbolicLink { return .symbolicLink(node) }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PathSafety: may root run, or write to, what lies at a path? Only if nobody but root can put another thing there: the
-// file and every directory above it are root's, no link leads there, and nobody else may write. The rules are Lima's
-// (pkg/networks/validate.go); two more cases are said in `PathPolicy`.
+// PathSafety: whether root may run, or write to, the file at a path. That is so only if no other user can replace it: the
+// file and every directory above it belong to root, none is a link, and others may not write. The rules are Lima's
+// (pkg/networks/validate.go), with two more cases in `PathPolicy`.
 //
-// Pure but for `look`. The way is looked at from / downwards: once a directory is found safe, nobody but root can change
-// its entries any more, so what is found below it stays, and the verdict still holds when the program is run. The other
-// way round (a file first, its directory later) an entry could be exchanged in between.
+// Pure but for `look`. Components are checked from / downwards: once a directory is safe, only root can change its entries,
+// so that results below it stay valid until the program is run. In the other order (the file first, then its directory) an
+// entry could be replaced in between.
 
 import Platform
 
@@ -36,7 +36,7 @@ package struct PathSafety {
     return found
   }
 
-  /// Nil: safe. An empty path is nobody's, and safe. Of several flaws that of the deepest place is told, as Lima does.
+  /// Nil: safe. An empty path is safe. Of several flaws that of the last component is returned, as in Lima.
   package func flaw(of path: String) -> PathFlaw? {
     guard !path.isEmpty else { return nil }
     guard path.hasPrefix("/") else { return .notAbsolute(path) }
@@ -58,13 +58,13 @@ package struct PathSafety {
         if error.errno == .noSuchFile { return .missing(current) }
         return flaw(in: nodes) ?? .unreadable(current, reason: error.reason)
       }
-      // What lies behind a link lies elsewhere.
+      // Components after a link are not checked: the target is elsewhere.
       if nodes.last?.status.kind == .symbolicLink { break }
     }
     return flaw(in: nodes)
   }
 
-  /// The same of what is there of a path whose last directories root is going to make.
+  /// The same for the existing part of a path whose last directories root will create.
   package func flawOfExisting(_ path: String) -> PathFlaw? {
     var path = path
     while true {
@@ -75,7 +75,7 @@ package struct PathSafety {
     }
   }
 
-  /// A regular file that root can run, besides.
+  /// The same, and the file must be a regular file that root can execute.
   package func flaw(ofProgram path: String) -> PathFlaw? {
     if let flaw = flaw(of: path) { return flaw }
     guard !path.isEmpty, let status = try? look(path) else { return .missing(path) }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PathTrust: may root use what a path leads to, where links may lead on? Only if nobody but root can put another thing
-// there: at each hop, each step from / downwards is root's, and nobody else may write it (as PathSafety, which takes no
-// links). A link is judged as the entry of its directory that it is; then its target is walked, too.
+// PathTrust: whether root may use a path that may contain links. That is so only if no other user can replace its target:
+// for each link, each component from / downwards belongs to root, and others may not write it (as in PathSafety, which
+// refuses links). A link is checked as an entry of its directory; then its target is checked.
 //
 // Pure but for `look` and `follow`.
 
@@ -12,7 +12,7 @@ package struct PathTrust {
   /// readlink.
   package typealias Follow = (String) throws(SystemError) -> String
 
-  /// Links followed on one way, as the kernel bounds them (path_resolution(7)).
+  /// Maximum number of links, as in the kernel (path_resolution(7)).
   static let maximumLinks = 40
 
   private let policy: PathPolicy
@@ -31,12 +31,12 @@ package struct PathTrust {
     self.follow = follow
   }
 
-  /// Nil: it may. The path is absolute; what is not there is `.missing`. Blocks on the disk.
-  /// - Parameter next: what root is about to make in it.
+  /// Nil: it may. The path is absolute; a missing one is `.missing`. Blocks on I/O.
+  /// - Parameter next: the file that root is about to create in it.
   package func flaw(of path: String, next: PathStatus? = nil) -> PathFlaw? {
     guard path.hasPrefix("/") else { return .notAbsolute(path) }
     var rest = Self.components(path)
-    // The directories that lead to where we are, / first; none of them is a link.
+    // The directories from / to the present one; none is a link.
     var way: [PathNode] = []
     var links = 0
     do throws(SystemError) {
@@ -71,7 +71,7 @@ package struct PathTrust {
     return way.last.flatMap { policy.flaw(of: $0, child: next) }
   }
 
-  /// The same of what is there of a path whose end is not there yet: root will make it.
+  /// The same for the existing part of a path that root will create.
   package func flawOfExisting(_ path: String) -> PathFlaw? {
     var path = path
     var next: PathStatus?

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProgramSearch: where a program lies. Directories of PATH that are not absolute are passed over: what lies in the working
-// directory is anybody's.
+// ProgramSearch: finds a program in PATH. Relative directories of PATH are skipped, since any user may control the working
+// directory's files.
 
 import Platform
 
 package enum ProgramSearch {
-  /// - Parameter path: as PATH has it; nil: the usual directories.
+  /// - Parameter path: the value of PATH; nil: the usual directories.
   package static func find(
     _ program: String, in path: String? = CurrentProcess.environment["PATH"],
     exists: (String) -> Bool = { Files.exists($0) }

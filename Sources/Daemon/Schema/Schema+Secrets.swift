@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Options that a schema calls writeOnly (JSON Schema 2020-12, validation 9.4): a password, a key. They are handed to the
-// plugin and shown to nobody.
+// Options that a schema marks as writeOnly (JSON Schema 2020-12, validation §9.4), such as passwords and keys. They are
+// passed to the plugin only, and masked everywhere else.
 
 extension Schema {
-  /// What stands in the place of such a value.
+  /// The replacement of such a value.
   package static let mask = "(hidden)"
-  /// Places of the schema looked at, at most: a schema is a plugin's.
+  /// Maximum number of subschemas visited: a schema is from a plugin.
   private static let mostSteps = 20_000
 
-  /// The options without such values.
+  /// The options with such values masked.
   package func masked(_ options: JSONObject) -> JSONObject {
     walk(options).options
   }
 
-  /// The texts of such values: to be kept out of what others say.
+  /// The strings of such values, to be removed from other texts.
   package func secrets(of options: JSONObject) -> [String] {
     walk(options).secrets
   }
@@ -37,7 +37,7 @@ private struct SecretWalk {
     self.stepsLeft = stepsLeft
   }
 
-  /// - Parameter schemas: all that hold for the value. Where the walk ends, what is below is hidden rather than shown.
+  /// - Parameter schemas: all schemas that apply to the value. At the limit everything below is masked.
   mutating func mask(_ value: JSONValue, by schemas: [JSONValue], depth: Int) -> JSONValue {
     var all: [JSONObject] = []
     for schema in schemas { collect(schema, into: &all, depth: 0) }
@@ -65,7 +65,7 @@ private struct SecretWalk {
     }
   }
 
-  /// A schema, and those that it names or offers as alternatives.
+  /// A schema, and those that it refers to or has as alternatives.
   private mutating func collect(_ schema: JSONValue, into all: inout [JSONObject], depth: Int) {
     stepsLeft -= 1
     guard stepsLeft > 0, depth < Self.deepest, let object = schema.object else { return }

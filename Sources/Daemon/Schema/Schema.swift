@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Schema: checks a value against a JSON Schema and fills in defaults. The part of 2020-12 that options need: type, enum,
-// const, properties, required, additionalProperties, patternless items, the bounds of numbers, strings and arrays,
-// pattern, format, anyOf, oneOf, $ref into #/$defs; title, description and the like are notes. One rule of our own: an
-// object that lists properties takes no others unless it says additionalProperties, because a misspelt option must not
-// pass. A schema comes from a plugin: it may be any JSON, so depth and steps are bounded, and what it says wrongly
-// becomes a problem. A step is a look at one thing of the schema for one of the value (a property's name, a choice, a
-// few characters of a pattern): a check takes some milliseconds at most, whatever schema and value are.
+// Schema: validates a value by a JSON Schema and fills in defaults. Implements the part of 2020-12 that options need: type,
+// enum, const, properties, required, additionalProperties, items, the bounds of numbers, strings and arrays, pattern,
+// format, anyOf, oneOf, $ref into #/$defs; title, description and the like are ignored. One deviation: an object with
+// properties allows no others unless it has additionalProperties, so that misspelt options are detected. A schema comes
+// from a plugin and may be any JSON: depth and number of steps are bounded, and errors in it are reported as problems. A
+// step is the comparison of one part of the schema with one part of the value (a property's name, an alternative, a few
+// characters of a pattern): a validation takes at most some milliseconds.
 
 import Patterns
 
 package struct Schema: Sendable {
   private let root: JSONValue
-  /// The schema itself.
+  /// The schema's JSON.
   var value: JSONValue { root }
   private static let maximumDepth = 32
   private static let maximumProblems = 50
   private static let maximumSteps = 200_000
-  /// Characters of a text that a pattern is held against.
+  /// Maximum number of characters that a pattern is matched with.
   private static let maximumText = 1024
 
-  /// Nil when the text is no JSON object (`true` is no schema for options).
+  /// Nil if the text is no JSON object (`true` is no schema for options).
   package init?(text: String) {
     guard text.utf8.count <= 1 << 20, let root = try? JSONValue(parsing: text), root.object != nil
     else { return nil }
@@ -31,22 +31,22 @@ package struct Schema: Sendable {
     self.root = root
   }
 
-  /// The names of the properties at the top.
+  /// The names of the top-level properties.
   package var propertyNames: Set<String> {
     Set(root["properties"]?.object?.members.map(\.name) ?? [])
   }
 
-  /// Of the properties at the top: those that name files, with what is done to them ("read", "write").
+  /// The top-level properties that name files, with the kind of access ("read", "write").
   var pathProperties: [(name: String, kind: String)] {
     (root["properties"]?.object?.members ?? []).compactMap { member in
       member.value["x-path"]?.string.map { (member.name, $0) }
     }
   }
 
-  /// A list of strings at the top; empty where it is none.
+  /// A top-level list of strings; empty if there is none.
   func strings(at key: String) -> [String] { root[key]?.array?.compactMap(\.string) ?? [] }
 
-  /// The value with defaults filled in, and everything that is wrong with it.
+  /// The value with defaults filled in, and all problems.
   package func check(_ value: JSONValue) -> (value: JSONValue, problems: [SchemaProblem]) {
     var run = Run(root: root)
     let result = run.check(value, against: root, pointer: "", depth: 0)
@@ -57,16 +57,16 @@ package struct Schema: Sendable {
     let root: JSONValue
     var problems: [SchemaProblem] = []
     var steps = 0
-    /// As compiled, or why not.
+    /// Compiled patterns, or the reason of a failure.
     var patterns: [String: Result<Pattern, Pattern.Failure>] = [:]
-    /// Inside of so many writeOnly values, which no sentence quotes.
+    /// Number of enclosing writeOnly values, which no message may quote.
     var hidden = 0
 
     init(root: JSONValue) {
       self.root = root
     }
 
-    /// What is told is worked out only for what is told.
+    /// The message is computed only if it is reported.
     mutating func fail(_ kind: @autoclosure () -> SchemaProblem.Kind, _ pointer: String) {
       guard problems.count < Schema.maximumProblems else { return }
       let kind = kind()
@@ -109,7 +109,7 @@ package struct Schema: Sendable {
       }
       let before = problems.count
       checkType(value, keywords, pointer)
-      // The other keywords would only say again that the type is wrong.
+      // Other keywords would report the wrong type again.
       guard problems.count == before else { return value }
       checkChoice(value, keywords, pointer)
       switch value {
@@ -252,7 +252,7 @@ package struct Schema: Sendable {
       let others = keywords["additionalProperties"] ?? .bool(keywords["properties"] == nil)
       let required = keywords["required"]?.array ?? []
       for member in members.members {
-        // Looked up in each of them.
+        // Each property is looked up in both.
         steps += (properties.members.count + members.members.count) / 4
         guard steps < Schema.maximumSteps else {
           fail(.tooDeep, pointer)
@@ -314,7 +314,7 @@ package struct Schema: Sendable {
 }
 
 extension JSONValue {
-  /// JSON's equality, where 1 and 1.0 are the same.
+  /// Equality in JSON, where 1 equals 1.0.
   fileprivate func equals(_ other: JSONValue) -> Bool {
     if let left = double, let right = other.double { return left == right }
     return self == other

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SchemaFormat: the values of `format` that are checked. Others are notes for readers, as JSON Schema 2020-12 has it.
+// SchemaFormat: the values of `format` that are validated. Others are annotations, as in JSON Schema 2020-12.
 
 import LibC
 
@@ -53,10 +53,10 @@ package enum SchemaFormat {
   static func isDuration(_ text: String) -> Bool { DurationText.nanoseconds(text) != nil }
 }
 
-/// Durations as people and options write them.
+/// Durations in options and arguments.
 package enum DurationText {
-  /// One or more of NUMBER UNIT with units ms, s, m, h, as 500ms, 10s, 1h30m, 1.5s; nil for anything else, and for more
-  /// than 584 years.
+  /// One or more of NUMBER UNIT with units ms, s, m, h, as 500ms, 10s, 1h30m, 1.5s; nil for other text, and for more than
+  /// 584 years.
   package static func nanoseconds(_ text: String) -> UInt64? {
     guard !text.isEmpty, text.utf8.count <= 64 else { return nil }
     var rest = Substring(text)

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SchemaNeeds: what a plugin's schema says its process needs beyond what every network's has: files that an option names
-// (`"x-path": "read"` or `"write"` beside a property of type string, or array of strings), and capabilities of root's
-// (`"x-capabilities": ["net_admin"]` at the top).
+// SchemaNeeds: additional permissions of a plugin's process from its schema: files named by options (`"x-path": "read"` or
+// `"write"` in a property of type string, or array of strings), and capabilities of root (`"x-capabilities": ["net_admin"]`
+// at the top).
 
 import Platform
 
 package struct SchemaNeeds: Sendable, Hashable, Codable {
   package var readable: [String] = []
   package var writable: [String] = []
-  /// Those that it asks for and that a plugin may have.
+  /// Requested capabilities that a plugin may have.
   package var capabilities: Set<Capability> = []
-  /// Those that it asks for in vain.
+  /// Requested capabilities that are refused.
   package var refused: [String] = []
 }
 
 extension Schema {
-  /// - Parameter options: checked, with defaults.
+  /// - Parameter options: validated, with defaults.
   package func needs(with options: JSONObject) -> SchemaNeeds {
     var needs = SchemaNeeds()
     for name in strings(at: "x-capabilities") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SchemaProblem: where a value and its schema disagree, as data, with the sentence users read.
+// SchemaProblem: where a value does not match its schema, as data, with the text for users.
 
 import Platform
 
@@ -27,10 +27,10 @@ package struct SchemaProblem: Error, Sendable, Hashable {
     case severalAlternatives
     case forbidden
     case tooDeep
-    /// The schema itself is at fault: the plugin's author has to mend it.
+    /// The schema itself is invalid, which is an error of the plugin.
     case badSchema(String)
 
-    /// The same of a value that nobody is to read.
+    /// The same without a value that must not be shown.
     var withoutValue: Kind {
       switch self {
       case .format(let format, _): .format(format, value: Schema.mask)
@@ -41,9 +41,9 @@ package struct SchemaProblem: Error, Sendable, Hashable {
   }
 
   package var kind: Kind
-  /// JSON pointer into the value; "" is the whole.
+  /// JSON pointer into the value; "" is the whole value.
   package var pointer: String
-  /// The key is at fault, not its value.
+  /// The key is wrong, not its value.
   package var concernsKey: Bool {
     if case .unknown = kind { return true }
     return false
@@ -110,7 +110,7 @@ package struct SchemaProblem: Error, Sendable, Hashable {
 }
 
 extension JSONValue {
-  /// For messages.
+  /// Short text for messages.
   var shortText: String {
     switch self {
     case .string(let text): return text

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HTTPServer: HTTP/1.1 over connections that were accepted elsewhere. One NIO thread for all servers of the daemon,
-// made with the first of them, for most daemons are asked rarely. What is answered is the routes' business.
-// Any thread.
+// HTTPServer: HTTP/1.1 on connections that were accepted elsewhere. All servers of the daemon share one NIO thread, which
+// is created with the first one, since many daemons get no requests. The routes produce the answers. Any thread.
 
 import Hummingbird
 import HummingbirdCore
@@ -23,7 +22,7 @@ final class HTTPServer: Sendable {
 
   private static let maximumConnections = 128
 
-  /// - Parameter oneRequest: each connection carries one request and is then closed.
+  /// - Parameter oneRequest: each connection is closed after one request.
   init(
     group: MultiThreadedEventLoopGroup, log: Logger, open: OpenRequests = OpenRequests(),
     oneRequest: Bool = false,
@@ -50,7 +49,7 @@ final class HTTPServer: Sendable {
           maxHeaderFieldSize: 8192, maxHeaderListSize: 16384, maxHeaderFieldCount: 64)))
   }
 
-  /// Takes over a connected stream socket.
+  /// Takes ownership of a connected stream socket.
   func serve(_ fd: Int32) {
     guard connections.add(1, ordering: .relaxed).newValue <= Self.maximumConnections else {
       connections.subtract(1, ordering: .relaxed)
@@ -93,6 +92,6 @@ struct ControlContext: RequestContext {
     coreContext = CoreRequestContextStorage(source: source)
   }
 
-  /// Bytes of a request's body.
+  /// Maximum bytes of a request's body.
   var maxUploadSize: Int { 64 * 1024 }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UnixAcceptor: a stream socket that listens at a path, and the connections that arrive at it. One turn takes a bounded
-// number, so that no flood of clients starves the rest; when the process is out of descriptors the connection stays in
-// the backlog and the listener pauses, for level-triggered polling would spin. Knows nothing of what is spoken.
-// Loop thread.
+// UnixAcceptor: a listening stream socket at a path, and its connections. An iteration accepts a bounded number, so that
+// many clients do not starve other work; without descriptors a connection stays in the backlog and the listener pauses, as
+// level-triggered polling would report it continuously. Independent of the protocol. Loop thread.
 
 import Platform
 
@@ -18,10 +17,10 @@ final class UnixAcceptor {
   private static let perTurn = 16
   private static let pause: UInt64 = 100_000_000
 
-  /// Replaces a stale file; one at which another process serves is EADDRINUSE.
+  /// Replaces a stale file; throws EADDRINUSE if another process listens there.
   /// - Parameters:
-  ///   - onFailure: accepting failed and pauses; for the log.
-  ///   - onConnection: a descriptor, which becomes the callee's. It may close the acceptor.
+  ///   - onFailure: called when accepting fails and pauses; for the log.
+  ///   - onConnection: called with a descriptor, which the callee owns. It may close the acceptor.
   init(
     path: String, loop: EventLoop, onFailure: @escaping (Errno) -> Void,
     onConnection: @escaping (Int32) -> Void
@@ -40,9 +39,9 @@ final class UnixAcceptor {
     }
   }
 
-  /// Listens anew where its file was removed or replaced; connections that were accepted stay.
-  /// - Returns: whether it had to.
-  /// - Throws: when something else has the path; it listens as before then, unheard.
+  /// Listens again if its file was removed or replaced; accepted connections stay open.
+  /// - Returns: whether that was necessary.
+  /// - Throws: if another file has the path; it then continues to listen without a path.
   func renew() throws(SystemError) -> Bool {
     guard fd >= 0, let file, !file.isThere else { return false }
     let bound = try UnixSocket.serve(path: path, mode: 0o600)
@@ -58,7 +57,7 @@ final class UnixAcceptor {
     return true
   }
 
-  /// Closes and unlinks, if the file is still ours. False when it was closed already.
+  /// Closes the socket, and removes the file if it is still the acceptor's. False if it was closed already.
   @discardableResult func close() -> Bool {
     guard fd >= 0 else { return false }
     loop.remove(fd)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ConfigurationCheck: all that is wrong with a networks.yaml, as far as it is known before a guest comes: what the daemon
-// would refuse, what each network could not start for, and what its plugins say of their options. Needs no daemon. Runs a
-// loop of its own, and blocks the caller.
+// ConfigurationCheck: all errors of a networks.yaml that can be found without guests: what the daemon refuses, why networks
+// cannot start, and plugins' objections to their options. Needs no daemon. Runs its own loop, and blocks the caller.
 
 import HostProtocol
 import Platform
@@ -12,27 +11,27 @@ package struct ConfigurationCheck: Codable, Sendable, Equatable {
     package enum Severity: String, Codable, Sendable {
       /// The file is refused, or the network cannot start.
       case error
-      /// Something that has no effect, or may not be meant.
+      /// Something without an effect, or probably not intended.
       case warning
     }
 
     package var severity: Severity
-    /// Nil: the file as a whole.
+    /// Nil: the whole file.
     package var network: String?
-    /// With file, line and column where there is a place.
+    /// With file, line and column if it has a position.
     package var message: String
   }
 
   package var file: String
-  /// False: there is no such file, the built-in networks hold.
+  /// False: the file does not exist, and the built-in networks are used.
   package var present: Bool
   package var networks: [String]
   package var problems: [Problem]
 
   package var isWell: Bool { !problems.contains { $0.severity == .error } }
 
-  /// - Parameter directories: with plugins, searched before the file's own.
-  /// - Throws: `SystemError` when no event loop can be had.
+  /// - Parameter directories: plugin directories searched before the file's own.
+  /// - Throws: `SystemError` if no event loop can be created.
   package init(
     file: String, mayBeMissing: Bool, directories: [String], installation: Installation
   ) throws(SystemError) {
@@ -87,7 +86,7 @@ package struct ConfigurationCheck: Codable, Sendable, Equatable {
         plan = try LaunchPlan(network: network, registry: registry, configFile: file)
         _ = try plan.tapRequest()
       } catch {
-        // What a plugin is found by has no place of its own in the text.
+        // The mode, by which the plugin is found, has no mark in the error.
         let mark = error.message.hasPrefix("network ") ? network.mark(at: "/mode") : nil
         let place = mark.map { "\(file):\($0.line):\($0.column): " } ?? ""
         for line in error.message.split(separator: "\n") { add(.error, network.name, place + line) }

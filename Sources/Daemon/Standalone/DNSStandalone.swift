@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSStandalone: what `dns serve` needs to know before it starts anything: which plugin, with which options, and which
-// names. Blocks while plugin files are looked at.
+// DNSStandalone: the parameters of `dns serve`: the plugin, its options, and names. Blocks while it inspects plugin files.
 
 import DNSMessage
 import HostProtocol
@@ -9,16 +8,16 @@ import Platform
 
 package struct DNSStandalone: Sendable {
   package var plugin: RegisteredPlugin
-  /// Checked, with defaults.
+  /// Validated, with defaults.
   package var options: JSONObject
   package var ipv6: Bool
-  /// Names answered without the plugin, each with its addresses or the one name it is an alias of.
+  /// Names answered without the plugin, with their addresses or the one name each is an alias of.
   package var hosts: [String: [String]]
 
   /// - Parameters:
-  ///   - plugin: a name or, with a slash in it, a file; nil for the plugin every network has.
+  ///   - plugin: a name or, if it contains a slash, a file; nil: the default plugin.
   ///   - directories: searched before the installation's own.
-  ///   - options: the text of a JSON object.
+  ///   - options: a JSON object as text.
   ///   - hosts: "NAME=ADDRESS" or "NAME=OTHERNAME".
   /// - Throws: an `ErrorReport` for users.
   package init(
@@ -42,7 +41,7 @@ package struct DNSStandalone: Sendable {
     return spec
   }
 
-  /// What its process keeps: the files of the plugin and those that its options name.
+  /// The permissions of its process: the plugin's files and those named by its options.
   var confinement: ConfinementSpec {
     let needs = plugin.needs(with: options)
     return ConfinementSpec(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSStandaloneServer: a DNS plugin served on sockets of the host, without a network: a network-host process that is
-// started again when it dies. The sockets are this process's own, so they stay bound meanwhile, and questions wait in
-// them. Runs a loop on the calling thread.
+// DNSStandaloneServer: a DNS plugin on sockets of the host, without a network: a network process that is restarted when it
+// dies. This process owns the sockets, so that they stay bound and questions wait in them meanwhile. Runs a loop on the
+// calling thread.
 
 import HostProtocol
 import Platform
@@ -10,7 +10,7 @@ import Platform
 package final class DNSStandaloneServer {
   private let what: DNSStandalone
   private let executable: String
-  /// Bound, and listening.
+  /// Bound and, for TCP, listening.
   private let sockets: [Int32]
   /// Of questions that are under way: the next process asks what the one before died over.
   private let journal: Int32
@@ -23,18 +23,18 @@ package final class DNSStandaloneServer {
   private var hasServed = false
   private var isStopping = false
   private var failure: ErrorReport?
-  /// What this process and its child print to.
+  /// The bound of standard error of this process and its child.
   private var output = OutputBound()
-  /// Why the process was ended, where it hung.
+  /// Why a hung process was ended.
   private var hangReason: String?
 
-  /// Serves until SIGTERM or SIGINT; SIGHUP has the plugin look at the host's network anew.
+  /// Serves until SIGTERM or SIGINT; on SIGHUP the plugin reads the host's network configuration again.
   /// - Parameters:
   ///   - udp: bound.
-  ///   - tcp: listens.
-  ///   - ready: called once, with the process's number, when questions are answered.
-  ///   - complain: takes a line about what went wrong meanwhile.
-  /// - Throws: why it could not begin, or go on.
+  ///   - tcp: listening.
+  ///   - ready: called once, with the process id, when questions are answered.
+  ///   - complain: called with messages about errors.
+  /// - Throws: the reason why it could not start, or continue.
   package static func run(
     _ what: DNSStandalone, udp: Int32, tcp: Int32, installation: Installation,
     ready: @escaping (Int32) -> Void, complain: @escaping (String) -> Void
@@ -138,7 +138,7 @@ package final class DNSStandaloneServer {
     }
   }
 
-  /// One that hangs is replaced, as a network's is.
+  /// Replaces a hung process, as that of a network.
   private func watch(_ link: HostLink) {
     link.watch.limit = { [weak self] in
       guard let self, hasServed, !isStopping else { return nil }
@@ -172,7 +172,7 @@ package final class DNSStandaloneServer {
     ready(link.pid)
   }
 
-  /// For messages: whose process it is.
+  /// The process's name in messages.
   private var name: String {
     "the process of DNS plugin \(what.plugin.plugin.name) \(what.plugin.module.version) (\(what.plugin.file))"
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OutputBound: whether standard error, where it is a file, is as long as it may be. Nobody but who made the file may put it
-// aside: what comes then is left out, until the file was emptied. A value; looked at now and then.
+// OutputBound: whether standard error, if it is a file, has reached its maximum length. Only the creator of the file can
+// rotate it: output beyond the maximum is dropped until the file was truncated. A value, checked periodically.
 
 import Platform
 
@@ -13,7 +13,7 @@ struct OutputBound {
   }
 
   static let limit: Int64 = 8 << 20
-  /// ns from one look to the next.
+  /// Interval of checks, ns.
   static let interval: UInt64 = 1_000_000_000
 
   let fd: Int32
@@ -25,7 +25,7 @@ struct OutputBound {
     self.limit = limit
   }
 
-  /// What has changed since the last look. Nothing ever does of a terminal, a pipe or a socket.
+  /// The change since the last check. Terminals, pipes and sockets never change.
   mutating func look() -> Change {
     guard let size = Files.size(ofFile: fd) else { return .none }
     if !isFull, size >= limit {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SudoListing: what `sudo -l` prints, read for one question: may this command be run as root without a password? sudo
-// and sudo-rs print alike. Where the listing is not understood the answer is no. Pure.
+// SudoListing: parses the output of `sudo -l` to determine whether a command may be run as root without a password. sudo
+// and sudo-rs have the same format. If the output is not understood, the command may not. Pure.
 
 package enum SudoListing {
   package enum Verdict: Hashable, Sendable {
     case withoutPassword, withPassword, no
   }
 
-  /// The last line that is about the command decides, as in sudoers(5).
+  /// The last matching line decides, as in sudoers(5).
   package static func verdict(on words: [String], in listing: String) -> Verdict {
     var verdict = Verdict.no
     for line in listing.split(separator: "\n") {
@@ -42,7 +42,7 @@ package enum SudoListing {
     return verdict
   }
 
-  /// Commas separate commands, but for those with a backslash before them.
+  /// Splits at commas, except those after a backslash.
   private static func commands(_ text: Substring) -> [Substring] {
     var parts: [Substring] = []
     var start = text.startIndex
@@ -57,7 +57,7 @@ package enum SudoListing {
     return parts + [text[start...]]
   }
 
-  /// Fixed words, a program with any arguments, or ALL.
+  /// Whether an entry allows the command: fixed arguments, a program with any arguments, or ALL.
   private static func matches(_ command: Substring, _ words: [String]) -> Bool {
     let found = command.split(separator: " ").map { $0.filter { $0 != "\\" } }
     return found == ["ALL"] || found == words || (found.count == 1 && found.first == words.first)

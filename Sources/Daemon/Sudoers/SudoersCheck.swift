@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SudoersCheck: is a sudoers file what the configuration wants (`sudoers --check`)? Verdicts and words of Lima's
-// VerifySudoAccess; what reads the file and asks sudo is passed in. Pure.
+// SudoersCheck: whether a sudoers file matches the configuration (`sudoers --check`). Results and wording are those of
+// Lima's VerifySudoAccess; reading the file and asking sudo are arguments. Pure.
 
 import Platform
 
 package struct SudoersCheck {
   package enum Comparison: Sendable {
-    /// Lima's: byte for byte.
+    /// The contents must be identical, as in Lima.
     case equal
-    /// The file may have other lines, too: all of ours are there.
+    /// The file must contain all of the lines, and may have others.
     case contains
   }
 
-  /// What the file has to have.
+  /// The required text.
   package var text: String
   package var comparison: Comparison
   /// How the user runs this program.
   package var command: String
-  /// For whom, where the user said so.
+  /// The user given as an argument, if any.
   package var user: String?
   package var group: String?
   /// " --lima-home DIR", or "".
@@ -36,15 +36,15 @@ package struct SudoersCheck {
     self.home = home
   }
 
-  /// What to say when all is well.
+  /// The message if all is right.
   package static func confirmation(_ file: String) -> String {
     "`\(file)` is up-to-date (or sudo doesn't require a password)"
   }
 
   /// - Parameters:
-  ///   - read: the file.
-  ///   - sudoWorks: no password is asked for what is needed; asked only where the file cannot tell.
-  /// - Returns: why not; nil when all is well.
+  ///   - read: returns the file's contents.
+  ///   - sudoWorks: whether sudo requires no password; called only if the file cannot be read.
+  /// - Returns: the problem; nil if there is none.
   package func problem(
     file: String, read: (String) throws(SystemError) -> [UInt8], sudoWorks: () -> Bool
   ) -> String? {
@@ -52,7 +52,7 @@ package struct SudoersCheck {
     do throws(SystemError) {
       bytes = try read(file)
     } catch {
-      // sudo keeps its files from everybody: then only sudo can tell.
+      // sudo's files are usually unreadable for users: then sudo is asked.
       if error.errno == .noSuchFile || error.errno == .accessDenied, sudoWorks() { return nil }
       return "can't read `\(file)`: \(error.reason): (Hint: \(hint(file)))"
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SudoersLinux: the lines by which lima-netd-tap runs without a password: for each network that has an interface of the
-// host's, its words and no others. No wildcard, no digest. Pure.
+// SudoersLinux: the lines that allow lima-netd-tap without a password: the exact arguments of each network with an
+// interface of the host. No wildcards, no digests. Pure.
 
 package struct SudoersLinux: Sendable {
   package enum Who: Hashable, Sendable {
@@ -12,7 +12,7 @@ package struct SudoersLinux: Sendable {
   package var who: Who
   /// Absolute.
   package var helper: String
-  /// Bridges that Lima's own helper keeps now, by network: joining one takes other words than an interface of one's own.
+  /// Bridges that Lima's own helper has at present, by network: joining one needs other arguments than an own interface.
   package var joined: [String: String]
 
   package init(who: Who, helper: String, joined: [String: String] = [:]) {
@@ -21,7 +21,7 @@ package struct SudoersLinux: Sendable {
     self.joined = joined
   }
 
-  /// What a network's interface is asked for with; nil for one that has none.
+  /// The helper's arguments for a network's interface; nil if it has none.
   package static func words(_ network: NetworkConfiguration) -> [String]? {
     HostTapRequest.wanted(by: network)?.words("open")
   }
@@ -39,7 +39,7 @@ package struct SudoersLinux: Sendable {
       "# The host's interfaces of lima-netd's networks, made without a password: lima-netd sudoers\n"
     for network in networks.sorted(by: { $0.name < $1.name }) {
       guard let words = Self.words(network) else { continue }
-      // Its words hold what the network's options say: "10.1.0.1/16", a number, a bridge.
+      // The arguments contain values of the network's options: "10.1.0.1/16", a number, a bridge.
       try SudoersWords.check(words, of: "network \(network.name)")
       text += "\n# Network \"\(network.name)\" (\(network.settings.mode))\n"
       text += line(subject, words)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SudoersMacOS: the text of `limactl sudoers`, byte for byte (pkg/networks/sudoers.go, commands.go), so that either
-// program finds the other's file in order. Pure.
+// SudoersMacOS: the text of `limactl sudoers`, byte for byte (pkg/networks/sudoers.go, commands.go), so that both programs
+// accept the same file. Pure.
 
 package struct SudoersMacOS: Sendable {
   package var paths: NetworksPaths
-  /// Without socket_vmnet there is nothing to run: comments only.
+  /// Without socket_vmnet the text has comments only.
   package var isInstalled: Bool
 
   package init(paths: NetworksPaths, isInstalled: Bool) {
@@ -48,7 +48,7 @@ package struct SudoersMacOS: Sendable {
     if settings.mode == "bridged" {
       words.append("--vmnet-interface=\(settings.interface ?? "")")
     } else {
-      // What the comments of Lima's default file promise for those that are not there.
+      // The defaults documented in Lima's default file.
       let mask = settings.netmask ?? IPv4Address(0xFFFF_FF00)
       let gateway = settings.gateway ?? NetworkConfiguration.defaultGateways[settings.mode]
       let end = settings.dhcpEnd ?? gateway.map { IPv4Address(($0.value | ~mask.value) &- 1) }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SudoersWords: what may stand in a sudoers file as it is. sudo-rs knows neither digests nor wildcards nor most escapes, so
-// nothing is ever escaped: what would need it is refused. Pure.
+// SudoersWords: words that may be in a sudoers file without escapes. sudo-rs supports neither digests nor wildcards nor
+// most escapes, so that words that would need them are refused. Pure.
 
 package enum SudoersError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Lima's own words, or ours.
+  /// The message, Lima's or lima-netd's own.
   case refused(String)
   case word(String, of: String)
   case unsafe(String, PathFlaw)
@@ -21,7 +21,7 @@ package enum SudoersError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 package enum SudoersWords {
-  /// Of a command line: nothing that sudoers(5) gives a meaning (, : = \ ! * ? [ ] # " and blanks).
+  /// Whether a word of a command line has no character with a meaning in sudoers(5): , : = \ ! * ? [ ] # " and blanks.
   package static func isPlain(_ word: String) -> Bool {
     !word.isEmpty
       && word.utf8.allSatisfy { byte in
@@ -36,7 +36,7 @@ package enum SudoersWords {
     for word in words where !isPlain(word) { throw .word(word, of: what) }
   }
 
-  /// "alice", or "#1000" where the name would mean something else (an alias, ALL) or need escapes.
+  /// "alice", or "#1000" if the name has another meaning (an alias, ALL) or would need escapes.
   static func user(_ name: String?, uid: UInt32) -> String {
     guard let name, let first = name.utf8.first, (0x61...0x7A).contains(first),
       Identifier.isValid(name)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AddressFile: which station has which IPv6 address, kept while the network's process is replaced: the next one knows whose
-// an address is before anybody speaks, so that no guest takes another's. A line for each: "fd00::1 52:55:55:00:00:01".
-// A folder of "" keeps nothing. At most as many lines as a link has addresses; written at once, without fsync.
+// AddressFile: the stations' IPv6 addresses in a file, so that after a restart of the network's process addresses stay
+// reserved for their stations before those have sent anything. A line per address: "fd00::1 52:55:55:00:00:01". Not written
+// if the directory is "". At most as many lines as a link may have addresses. Written without fsync.
 
 import NetStack
 import Platform
@@ -22,7 +22,7 @@ struct AddressFile: Sendable {
     path = directory.isEmpty ? nil : "\(directory)/\(file)"
   }
 
-  /// What cannot be read is nothing.
+  /// Invalid lines are ignored; an unreadable file is empty.
   func read() -> [Line] {
     guard let path, Files.exists(path),
       let bytes = try? Files.read(path, limit: Self.maximumBytes)
@@ -38,7 +38,7 @@ struct AddressFile: Sendable {
     written = text
   }
 
-  /// Claims that are not through are nobody's yet.
+  /// Tentative addresses are not written.
   static func text(_ entries: [GuestAddresses.Entry]) -> String {
     entries.lazy.filter { !$0.isTentative }.map { "\($0.address) \($0.mac)\n" }.joined()
   }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNS64 (RFC 6147) between the guests' questions and the network's DNS: where a name has no IPv6 address, its IPv4 ones as
-// guests reach them by NAT64; and the names of such addresses. A guest that validates by itself (CD, §5.5) gets what there is.
+// DNS64 (RFC 6147) for guests' questions to the network's DNS: for a name without IPv6 addresses it synthesizes them from
+// the IPv4 addresses, with the NAT64 prefix; and it answers reverse lookups of such addresses. Questions of guests that
+// validate themselves (CD bit) are not changed (§5.5).
 //
-//   AAAA ──► the network's DNS ──► there are some: as they are (§5.1)
-//                              └─► none ──► A ──► addresses of the prefix (§5.1.7), or the first answer
-//   PTR of an address of the prefix ──► PTR of the IPv4 address, behind a CNAME (§5.3.1)
+//   AAAA ──► the network's DNS ──► addresses: unchanged (§5.1)
+//                              └─► none ──► A ──► synthesized addresses (§5.1.7), or the first answer
+//   PTR of an address in the prefix ──► PTR of the IPv4 address, after a CNAME (§5.3.1)
 //
-// As many questions as DNSIntercept has under way. Loop thread only.
+// Bounded by the number of questions that DNSIntercept has in progress. Thread: loop only.
 
 import DNSMessage
 import NetStack
@@ -17,20 +18,20 @@ final class DNS64: DNSResolver {
   /// RFC 7050 §8.1, RFC 7050 §8.2.
   static let wellKnownName = "ipv4only.arpa"
   static let wellKnownAddresses = [IPAddress(192, 0, 0, 170), IPAddress(192, 0, 0, 171)]
-  /// Where an address leads does not depend on it.
+  /// Egress rules are evaluated for a port number; whether an address is reached does not depend on which.
   static let anyPort: UInt16 = 80
-  /// Seconds, where the network's DNS said nothing (§5.1.7), and of names of addresses.
+  /// TTL, seconds, where the network's DNS gives none (§5.1.7), and of synthesized PTR answers.
   private static let timeToLive: UInt32 = 600
-  /// Of a message without EDNS over UDP (RFC 1035 §4.2.1).
+  /// Maximum length over UDP without EDNS (RFC 1035 §4.2.1).
   private static let shortLimit = 512
   private static let rrsig: UInt16 = 46
 
   enum Outcome {
-    /// None of ours, or as it is.
+    /// The answer is passed on as it is.
     case unchanged
-    /// Another answer is asked for.
+    /// Another question was sent; its answer will follow.
     case waits
-    /// Of this question; nil: there is none.
+    /// The answer to the guest's question; nil: a failure.
     case answer(OperationID, [UInt8]?)
   }
 
@@ -41,27 +42,27 @@ final class DNS64: DNSResolver {
     var questioner: Questioner?
 
     var question: DNSQuestion { message.questions[0] }
-    /// Bytes that the guest takes.
+    /// Maximum length of the answer, bytes.
     var limit: Int {
       transport == .tcp ? 65535 : max(DNS64.shortLimit, Int(message.edns?.udpSize ?? 0))
     }
   }
 
   private enum Stage {
-    /// Its addresses of IPv6 are asked for.
+    /// The question for AAAA records.
     case own(Asked)
-    /// Its addresses of IPv4, for the question that had this answer.
+    /// The question for A records, after the AAAA question with the answer `first`.
     case other(Asked, of: OperationID, first: [UInt8]?)
-    /// The name of an IPv4 address, which the guest asked for by one of the prefix.
+    /// The PTR question of an IPv4 address, for the guest's question about a synthesized one.
     case reverse(Asked, DNSName)
   }
 
   private let inner: any DNSResolver
   private let nat64: NAT64
-  /// Whether guests reach an IPv4 address by NAT64.
+  /// Whether guests may reach an IPv4 address through NAT64.
   private let isReached: (IPAddress) -> Bool
   private var stages: [OperationID: Stage] = [:]
-  /// Of a guest's question the one that is under way for it.
+  /// From a guest's question to the present question for it.
   private var following: [OperationID: OperationID] = [:]
 
   init(_ inner: any DNSResolver, _ nat64: NAT64, isReached: @escaping (IPAddress) -> Bool) {
@@ -118,7 +119,7 @@ final class DNS64: DNSResolver {
     return inner.query(message, transport: transport, deadline: deadline, by: questioner)
   }
 
-  /// Another question for the same guest.
+  /// Sends another question for the same guest.
   private func send(_ asked: Asked, _ question: DNSQuestion) -> OperationID {
     var message = asked.message
     message.questions = [question]
@@ -137,7 +138,7 @@ final class DNS64: DNSResolver {
     }
   }
 
-  /// The IPv4 address whose translation has this reverse name.
+  /// The IPv4 address of the reverse name of a synthesized address; nil for other names.
   private func embedded(_ name: DNSName) -> IPAddress? {
     guard let address = name.reverseAddress, case .v6(let high, let low) = address else {
       return nil
@@ -147,7 +148,7 @@ final class DNS64: DNSResolver {
 
   // MARK: Answers
 
-  /// What the network's DNS said; borrowed.
+  /// Handles an answer of the network's DNS; borrowed.
   func answered(_ operation: OperationID, _ bytes: ByteView?) -> Outcome {
     guard let stage = stages.removeValue(forKey: operation) else { return .unchanged }
     let message = bytes.flatMap { try? DNSMessage(parsing: Array($0.buffer)) }
@@ -171,13 +172,13 @@ final class DNS64: DNSResolver {
   private func own(
     _ asked: Asked, _ operation: OperationID, _ message: DNSMessage?, _ bytes: ByteView?
   ) -> Outcome {
-    // A name that is not there has no address of either family (§5.1.2).
+    // NXDOMAIN holds for both address families (§5.1.2).
     if let message, message.responseCode == .nameError || message.header.isTruncated {
       return .unchanged
     }
     let hasAddress = message?.answers.contains {
       guard case .address(.v6(let high, let low)) = $0.data else { return false }
-      // §5.1.4: IPv4-mapped addresses are none.
+      // §5.1.4: IPv4-mapped addresses are excluded.
       return high != 0 || low >> 32 != 0xffff
     }
     if message?.responseCode == .noError, hasAddress == true { return .unchanged }
@@ -188,7 +189,7 @@ final class DNS64: DNSResolver {
     return .waits
   }
 
-  /// The answer about IPv4 addresses as one about IPv6 addresses; nil: there is none that guests reach.
+  /// Converts the answer with A records to one with AAAA records; nil if guests reach none of the addresses.
   private func translated(
     _ message: DNSMessage, _ asked: Asked, _ first: [UInt8]?
   ) -> DNSMessage? {
@@ -215,7 +216,7 @@ final class DNS64: DNSResolver {
 }
 
 extension DNSMessage {
-  /// How long what it denies is not there (RFC 2308 §5), seconds.
+  /// TTL of a negative answer (RFC 2308 §5), seconds.
   fileprivate var negativeTTL: UInt32? {
     for record in authorities {
       if case .soa(let authority) = record.data { return min(record.ttl, authority.minimum) }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv6 of a gateway: its network and addresses, settled when the plugin starts, since the network may be kept in a file.
+// IPv6 of a gateway: its prefix and addresses are determined when the plugin starts, since the prefix may be read from a
+// file.
 
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 import Wire
 
-/// What a plugin makes of its options.
+/// How a plugin uses IPv6.
 package struct IPv6Plan {
-  /// Where the network is kept, in the state directory.
+  /// Name of the prefix file in the state directory.
   package var file: String
-  /// Whether DNS has an address of its own, the network's third.
+  /// Whether DNS has its own address, the third of the network.
   package var hasOwnDNS: Bool
-  /// Whether each guest is alone, and all have one address by DHCPv6.
+  /// Whether guests are isolated and all get the same address by DHCPv6.
   package var isSingle: Bool
   package var leaseSeconds: UInt32
 
@@ -26,7 +27,7 @@ package struct IPv6Plan {
 }
 
 extension GatewayPlugin {
-  /// Before the first port. Nil when the options want none.
+  /// Called before the first port is up. Nil if the options disable IPv6.
   package final func startIPv6(_ options: IPv6Options, _ plan: IPv6Plan) -> IPv6Control? {
     guard options.isOn else { return nil }
     var random = SystemRandomNumberGenerator()
@@ -55,7 +56,7 @@ extension GatewayPlugin {
     dhcp.nameServers = [dns]
     dhcp.leaseSeconds = plan.leaseSeconds
     dhcp.excluded = [gateway, dns]
-    // As 192.168.5.15 is the guest of 192.168.5.2.
+    // The equivalent of 192.168.5.15 and its gateway 192.168.5.2.
     if plan.isSingle { dhcp.single = address(0x15, besides: gateway, dns) }
     var configuration = IPv6Control.Configuration(ipv6, mac: mac, dhcp: dhcp)
     configuration.leadsOutside = stack.config.leadsOutside
@@ -68,7 +69,7 @@ extension GatewayPlugin {
     return control
   }
 
-  /// The network's DNS gives guests the addresses behind NAT64.
+  /// Enables DNS64 in the network's DNS.
   private func startDNS64(_ nat64: NAT64) {
     guard let resolver = stack.dns.resolver else { return }
     let policy = stack.core.policy
@@ -80,7 +81,7 @@ extension GatewayPlugin {
     }
     stack.dns.resolver = dns64
     self.dns64 = dns64
-    // RFC 7050 §8: the name by which guests find the prefix, RFC 8880 §7.
+    // ipv4only.arpa, by which guests discover the prefix (RFC 7050 §8, RFC 8880 §7).
     guard let names = HostNames(host) else { return }
     for address in DNS64.wellKnownAddresses {
       try? names.publish(DNS64.wellKnownName, address.description)
@@ -88,7 +89,7 @@ extension GatewayPlugin {
     }
   }
 
-  /// What `reserve` of limanetd.lease/1 says of IPv6; nil: nothing.
+  /// IPv6 members of the answer to limanetd.lease/1 `reserve`; nil: none.
   package final func reserveIPv6(port: lnd_port, mac: MACAddress) -> JSONValue? {
     guard let ipv6, let address = ipv6.reserve(port: port, mac: mac) else { return nil }
     let configuration = ipv6.configuration
@@ -101,8 +102,9 @@ extension GatewayPlugin {
     ]
   }
 
-  /// Elements of `list` of limanetd.lease/1: addresses beyond the link, of each station the one it is known by first.
-  /// - Parameter name: of the guest that a station belongs to.
+  /// IPv6 elements of limanetd.lease/1 `list`: assigned addresses that are not link-local, primary
+  /// addresses of stations first.
+  /// - Parameter name: the name of the guest that a station belongs to.
   package final func ipv6Leases(
     _ entries: [GuestAddresses.Entry], name: (GuestAddresses.Entry) -> String,
     hostname: (MACAddress) -> String, primary: (MACAddress) -> IPAddress?
@@ -118,7 +120,7 @@ extension GatewayPlugin {
     return first + others
   }
 
-  /// Members of the status that tell of IPv6.
+  /// IPv6 members of the status.
   package final var ipv6Members: JSONObject {
     guard let ipv6 else { return ["ipv6": .null] }
     let (configuration, counters) = (ipv6.configuration, ipv6.counters)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the options of a plugin say of IPv6: whether there is any, the guests' network and the gateway's address in it.
+// The IPv6 options of a plugin: whether it is enabled, the guests' prefix, and the gateway's address.
 
 import LimaNetdSDK
 import NetStack
@@ -8,19 +8,19 @@ import Wire
 
 package struct IPv6Options: Equatable, Sendable {
   package var isOn: Bool
-  /// A /64; nil: the network's own (PrefixFile).
+  /// A /64; nil: the network's generated one (PrefixFile).
   package var prefix: CIDR?
   /// In `prefix`; nil: its second address.
   package var gateway: IPAddress?
 
-  /// Nil: guests reach IPv4 over IPv4 alone.
+  /// Nil: no NAT64.
   package var nat64: NAT64?
 
   package static let off = IPv6Options()
 
   private init() { isOn = false }
 
-  /// Of the /64 of a gateway's address.
+  /// With the /64 of a gateway's address.
   package init(gateway: IPAddress) {
     isOn = true
     self.gateway = gateway
@@ -70,12 +70,12 @@ package struct IPv6Options: Equatable, Sendable {
     return nat64
   }
 
-  /// Unicast of more than one link.
+  /// Whether the address is unicast and not link-local.
   private static func isPossible(_ address: IPAddress) -> Bool {
     !address.isV4 && address.isUnicast && !address.isLoopback && !address.isLinkLocal
   }
 
-  /// The same of networks whose gateway is the host itself.
+  /// The same for networks whose gateway is the host itself.
   package static let schemaOfHost = #"""
         "ipv6": {
           "type": "boolean",
@@ -94,7 +94,7 @@ package struct IPv6Options: Equatable, Sendable {
         }
     """#
 
-  /// Members of `properties` in a JSON Schema, without a comma behind the last.
+  /// Members of `properties` in a JSON Schema, without a trailing comma.
   package static let schema = #"""
         "ipv6": {
           "type": "boolean",

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The IPv6 address that an interface of the host's has, and what of the host's IPv6 lies in a network of guests.
+// The IPv6 address of an interface of the host, and conflicts between the host's routes and a guests' prefix.
 
 import NetStack
 import Platform
 import Wire
 
 package enum InterfaceAddress {
-  /// Of a /64, beyond the link; the first of them. Nil: there is none.
+  /// The interface's first address with a /64 that is not link-local; nil: none.
   package static func ipv6(of interface: String) -> IPAddress? {
     let all = (try? HostInterfaces.addresses6()) ?? []
     return all.first { $0.interface == interface && !$0.isLinkLocal && $0.prefixLength == 64 }
       .map { IPAddress(high: $0.high, low: $0.low) }
   }
 
-  /// Another interface by which the host reaches addresses of the network: "eth0 (fd12:3456:789a::/64)".
+  /// Another interface through which the host routes addresses of the prefix: "eth0 (fd12:3456:789a::/64)".
   /// - Parameter own: the network's interface, or "".
   static func holder(of prefix: CIDR, except own: String) -> String? {
     let addresses = ((try? HostInterfaces.addresses6()) ?? []).filter { !$0.isLinkLocal }
-    // A wider route stays where it is: the longest match is the network's own.
+    // A shorter prefix is no conflict: the network's own is the longest match.
     let routes = ((try? HostRoutes.current6()) ?? []).filter {
       $0.prefixLength >= prefix.prefixLength
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The IPv6 network of a lima-netd network that was given none: a unique local one (RFC 4193), random once and kept in a
-// file of one line, so that guests keep their addresses. Without a folder it lasts as long as the process.
+// The generated IPv6 prefix of a network without a configured one: a random unique local prefix (RFC 4193), kept in a file
+// of one line, so that guests keep their addresses. Without a directory it lasts as long as the process.
 
 import LimaNetdSDK
 import NetStack
@@ -9,7 +9,7 @@ import Platform
 import Wire
 
 package struct PrefixFile {
-  /// Folder and name; nil: nothing is kept.
+  /// Path of the file; nil: not kept.
   package let path: String?
   private static let maximumBytes = 256
 
@@ -17,7 +17,7 @@ package struct PrefixFile {
     path = directory.isEmpty ? nil : "\(directory)/\(file)"
   }
 
-  /// - Parameter warn: told why it is not kept.
+  /// - Parameter warn: called with the reason if the file cannot be used.
   package func prefix(
     _ random: inout some RandomNumberGenerator, warn: (String) -> Void
   ) -> CIDR {
@@ -44,7 +44,7 @@ package struct PrefixFile {
     return nil
   }
 
-  /// A unique local network of 64 bits, as `prefix` writes it.
+  /// A unique local /64 as `prefix` writes it.
   package static func parse(_ text: String) -> CIDR? {
     guard let prefix = CIDR(text.split(whereSeparator: \.isWhitespace).first ?? ""),
       prefix.prefixLength == 64, prefix.network == prefix.address, prefix.address.isUniqueLocal
@@ -52,11 +52,11 @@ package struct PrefixFile {
     return prefix
   }
 
-  /// fd, 40 random bits, subnet 0 (§3.1).
+  /// fd, 40 random bits, subnet 0 (RFC 4193 §3.1).
   package static func random(_ random: inout some RandomNumberGenerator) -> CIDR {
     let identifier = UInt64.random(in: 1..<(1 << 40), using: &random)
     let network = IPAddress(high: 0xfd << 56 | identifier << 16, low: 0)
-    // 64 bits are no longer than an address.
+    // 64 bits are a valid length of an IPv6 prefix.
     return CIDR(network, prefixLength: 64).unsafelyUnwrapped
   }
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What follows for the guard and for DNS from a change of some stations' bindings: each of them is looked at, and of the
-// others only those that want a name of theirs.
+// Derives changes for guard and DNS from changed bindings of stations: examines those stations, and others only if they
+// want one of their names.
 
 import NetStack
 import Wire
 
 extension GuestDirectory {
-  /// Stations that are looked at in one turn of the loop.
+  /// Maximum number of stations examined in one loop iteration.
   package static let stationsAtOnce = 256
 
-  /// What a station has now.
+  /// The present bindings of a station.
   package struct Bindings {
-    /// All of its leases; those that do not hold are passed over.
+    /// All of its leases; those not in effect are skipped.
     package var leases: [DHCPLease]
-    /// All that hold.
+    /// All IPv6 addresses in effect.
     package var addresses6: [Address6]
 
     package init(leases: [DHCPLease], addresses6: [Address6] = []) {
@@ -23,21 +23,21 @@ extension GuestDirectory {
     }
   }
 
-  /// A station that is looked at, and what there is to be known of it.
+  /// A station under examination, with its data.
   private struct Review {
     var mac: MACAddress
-    /// By which of several reviews are ordered.
+    /// Sort key of several reviews.
     var address: IPAddress?
     var next: Station
   }
 
-  /// Whether another update has something to look at.
+  /// Whether stations are left for another update.
   package var isPending: Bool { !pending.isEmpty }
 
-  /// Compares what stations have with what was told before.
+  /// Compares the stations' bindings with those published before.
   /// - Parameters:
-  ///   - limit: looks at no more stations.
-  ///   - bindings: what a station has.
+  ///   - limit: maximum number of stations to examine.
+  ///   - bindings: returns a station's bindings.
   package mutating func update(
     now: UInt64, limit: Int = stationsAtOnce, _ bindings: (MACAddress) -> Bindings
   ) -> Changes {
@@ -73,7 +73,7 @@ extension GuestDirectory {
     var next = Station()
     next.isLeased = !live.isEmpty
     next.addresses = own.map(\.address) + bindings.addresses6.map(\.address)
-    // While its station is there a lease ends by a change only.
+    // While its station is present a lease ends only by a change.
     next.until =
       live.filter { !($0.isPresent && $0.state == .bound) }.compactMap(\.expiry).min() ?? .max
     let primary = bindings.addresses6.first(where: \.isPrimary)
@@ -107,8 +107,8 @@ extension GuestDirectory {
     nextRank += 1
   }
 
-  /// What a guest calls itself, else the name of its link; and as Lima would call an instance of
-  /// that name.
+  /// The labels that a station wants: its own host name, or else its link's name; and the label that Lima uses for an
+  /// instance of that name.
   private func labels(of mac: MACAddress, hostname: String) -> [String] {
     let link = guestName(of: mac)
     let own = HostName.label(hostname) ?? HostName.label(link)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who is here, and what the rest of the network is to know of it: which address belongs to whom
-// (for the guard), and which names there are.
+// The guests of a switched network, and what follows from their bindings: which addresses belong to which station (for the
+// guard), and the names in DNS.
 //
 // In: guests' ports and the stations behind them, and which stations have other bindings than before.
 // Out: what changed. A name is there while its guest has its address and its link, and its guest's as long as it
@@ -13,15 +13,15 @@
 import NetStack
 import Wire
 
-/// See the head of this file.
+/// The guests of a switched network.
 package struct GuestDirectory {
-  /// The name of a guest, or of the host, in DNS.
+  /// A name of a guest, or of the host, in DNS.
   package struct Record: Hashable, Sendable {
     package var name: String
     package var address: IPAddress
   }
 
-  /// A guest that did not get the name it wants.
+  /// A guest that did not get a name because another has it.
   package struct Refusal: Hashable, Sendable {
     package var name: String
     package var mac: MACAddress
@@ -29,7 +29,7 @@ package struct GuestDirectory {
     package var owner: MACAddress?
   }
 
-  /// What to tell the rest, in this order.
+  /// Changes to publish, in this order.
   package struct Changes: Equatable, Sendable {
     package var unbound: [IPAddress] = []
     package var bound: [(IPAddress, MACAddress)] = []
@@ -52,13 +52,13 @@ package struct GuestDirectory {
     var stations: [MACAddress] = []
   }
 
-  /// An IPv6 address of a station: it made it, or has leased it.
+  /// An IPv6 address of a station, configured by itself or leased.
   package struct Address6: Hashable, Sendable {
     package var address: IPAddress
     package var mac: MACAddress
-    /// The one by which the station is known.
+    /// Whether it is the station's primary address.
     package var isPrimary: Bool
-    /// What the station calls itself; may be empty.
+    /// The station's host name; may be empty.
     package var hostname: String
 
     package init(address: IPAddress, mac: MACAddress, isPrimary: Bool, hostname: String) {
@@ -69,14 +69,14 @@ package struct GuestDirectory {
     }
   }
 
-  /// What is known of a station that has or had an address.
+  /// A station that has or had an address.
   struct Station {
-    /// The guard knows them as its own.
+    /// Addresses that the guard has as the station's.
     var addresses: [IPAddress] = []
     var claim: Claim?
-    /// Has an address or is offered one.
+    /// Has an address or an offer.
     var isLeased = false
-    /// When something of that ends by itself; .max: nothing does.
+    /// When the next of its bindings ends; .max: never.
     var until: UInt64 = .max
     /// Since when its link is gone, as far as that was noticed; nil: it is here.
     var awaySince: UInt64?
@@ -84,7 +84,7 @@ package struct GuestDirectory {
 
   /// A station with an address, and what it is called.
   struct Claim: Equatable {
-    /// What it wants to be called, without the domain.
+    /// The names it wants, without the domain.
     var labels: [String]
     /// IPv4 first, and one of each family at most. None while the station is not here.
     var addresses: [IPAddress]
@@ -96,11 +96,11 @@ package struct GuestDirectory {
     }
   }
 
-  /// A name, and who wants it.
+  /// A name and the stations that want it.
   struct Wish {
-    /// Lower ranks first; the first has it.
+    /// Sorted by rank; the first has the name.
     var claimants: [(rank: UInt64, mac: MACAddress)] = []
-    /// What DNS was told.
+    /// The addresses published in DNS.
     var told: [IPAddress] = []
 
     /// Nothing when the station wants it already.
@@ -111,17 +111,17 @@ package struct GuestDirectory {
     }
   }
 
-  /// What guests' names end in.
+  /// The domain of guests' names.
   let domain: String
-  /// Names that are nobody's but the host's.
+  /// Names that guests cannot have.
   let reserved: Set<String>
   private var guests: [UInt64: Guest] = [:]
   private var ports: [MACAddress: UInt64] = [:]
-  /// Stations that made room for others of their guest, until they are taken.
+  /// Stations removed in favour of others of their guest since `takeDropped`.
   private var dropped: [MACAddress] = []
-  /// Stations that were found to have an address, or an offer of one, since the last update.
+  /// Stations found to have an address, or an offer, since the last update.
   var granted: Set<MACAddress> = []
-  /// Stations that the next update looks at.
+  /// Stations that the next update examines.
   private(set) var pending: Set<MACAddress> = []
   // GuestDirectory+Update.swift
   var known: [MACAddress: Station] = [:]
@@ -130,14 +130,14 @@ package struct GuestDirectory {
   var formerRanks: [MACAddress: UInt64] = [:]
   var bindings: [IPAddress: MACAddress] = [:]
   var wishes: [String: Wish] = [:]
-  /// No station's `until` comes before this.
+  /// Lower bound of all stations' `until`.
   var nextExpiry: UInt64 = .max
-  /// Names that are somebody's.
+  /// Number of names in DNS.
   package internal(set) var nameCount = 0
-  /// Stations that updates have looked at.
+  /// Number of stations examined by updates so far.
   package internal(set) var examined: UInt64 = 0
 
-  /// Stations remembered of one guest, at most: a guest may have others behind it, or make them up.
+  /// Maximum number of stations recorded for one guest: it may bridge others, or invent them.
   private static let maximumStations = 256
   /// ns after which the name of a guest that is away goes to another that asks for it: more than a restart takes, and
   /// less than somebody waits who makes a machine of that name anew.
@@ -157,10 +157,10 @@ package struct GuestDirectory {
     guests[port] = Guest(name: name)
   }
 
-  /// It is called something else; `update` has its names follow.
+  /// A guest was renamed; its names change with the next `update`.
   package mutating func guestChanged(_ port: UInt64, name: String) { guests[port]?.name = name }
 
-  /// Returns the stations that are gone with the guest.
+  /// Returns the stations that were removed with the guest.
   package mutating func guestDown(_ port: UInt64) -> [MACAddress] {
     guard let guest = guests.removeValue(forKey: port) else { return [] }
     let gone = guest.stations.filter { ports[$0] == port }
@@ -169,13 +169,13 @@ package struct GuestDirectory {
     return gone
   }
 
-  /// A station was seen behind a port. False when nothing is new, or the port is unknown.
+  /// A station was seen behind a port. False if that was known, or the port is unknown.
   @discardableResult
   package mutating func station(_ mac: MACAddress, at port: UInt64) -> Bool {
     guard ports[mac] != port, var guest = guests[port] else { return false }
     if !guest.stations.contains(mac) {
       if guest.stations.count >= Self.maximumStations {
-        // The oldest without an address goes.
+        // The oldest without an address is removed.
         guard
           let index = guest.stations.firstIndex(where: {
             known[$0]?.isLeased != true && !granted.contains($0)
@@ -198,16 +198,16 @@ package struct GuestDirectory {
     return true
   }
 
-  /// Stations that are forgotten since the last call: nothing of theirs may be left, for nobody would know whose it is.
+  /// Stations removed since the last call: nothing of theirs may be kept, since their guest is no longer known.
   package mutating func takeDropped() -> [MACAddress] {
     guard !dropped.isEmpty else { return [] }
     defer { dropped = [] }
     return dropped
   }
 
-  /// Whether a station may have an address: its guest has not had its share yet. What is over and
-  /// only kept for a station of the same guest gives way, the oldest first.
-  /// - Parameter leases: all bindings of a station.
+  /// Whether a station may have an address: its guest has less than its maximum. Expired leases kept for stations of the
+  /// same guest are dropped first, the oldest first.
+  /// - Parameter leases: returns all bindings of a station.
   package mutating func admits(
     _ mac: MACAddress, now: UInt64, leases: (MACAddress) -> [DHCPLease]
   ) -> DHCPService.Admission {
@@ -220,7 +220,7 @@ package struct GuestDirectory {
     for station in guest.stations where ports[station] == port {
       for lease in leases(station) where lease.isLive(now) {
         count += 1
-        // Also one that was made since the last update: it counts, and so its station stays known.
+        // Includes a lease made since the last update: it counts, and its station stays recorded.
         granted.insert(station)
         if lease.isHeld(now), lease.expiry ?? 0 < oldest?.expiry ?? .max { oldest = lease }
       }
@@ -231,25 +231,25 @@ package struct GuestDirectory {
 
   package func isPresent(_ mac: MACAddress) -> Bool { ports[mac] != nil }
 
-  /// The guest that a station was last seen behind; 0: none.
+  /// The port of the guest that a station was last seen behind; 0: none.
   package func port(of mac: MACAddress) -> UInt64 { ports[mac] ?? 0 }
 
-  /// Whether two stations were last seen behind one guest's port.
+  /// Whether two stations were last seen behind the same guest's port.
   package func isOneGuest(_ a: MACAddress, _ b: MACAddress) -> Bool {
     ports[a].map { $0 == ports[b] } ?? false
   }
 
-  /// Whether there is no guest but the one that a station is behind, and nothing else behind that.
+  /// Whether the station is the only one of the only guest.
   package func isAlone(_ mac: MACAddress) -> Bool {
     guests.count <= 1 && guests.values.allSatisfy { $0.stations.allSatisfy { $0 == mac } }
   }
 
-  /// The name of the guest that a station is behind.
+  /// The name of the guest that a station belongs to.
   package func guestName(of mac: MACAddress) -> String {
     ports[mac].flatMap { guests[$0]?.name } ?? ""
   }
 
-  /// The name that a station gets, or has, when it calls itself so; nil: none, or somebody else has it.
+  /// The full name that a station has or would get for a host name; nil if none, or if another station has it.
   package func fullName(_ hostname: String, of mac: MACAddress) -> String? {
     guard let label = HostName.label(hostname) ?? HostName.label(guestName(of: mac)) else {
       return nil
@@ -283,12 +283,12 @@ package struct GuestDirectory {
 
   // MARK: What the next update looks at
 
-  /// Bindings of these stations changed.
+  /// Bindings of these stations have changed.
   package mutating func changed(_ stations: some Sequence<MACAddress>) {
     pending.formUnion(stations)
   }
 
-  /// Stations with something that ended by itself are looked at, too.
+  /// Adds stations with a binding that has ended.
   mutating func expire(now: UInt64) {
     guard nextExpiry <= now else { return }
     nextExpiry = .max
@@ -301,7 +301,7 @@ package struct GuestDirectory {
     }
   }
 
-  /// Takes up to `limit` of them.
+  /// Takes up to `limit` stations.
   mutating func takePending(_ limit: Int) -> [MACAddress] {
     if pending.count <= limit {
       defer { pending = [] }

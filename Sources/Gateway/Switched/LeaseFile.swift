@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bindings as files, so that each guest finds its address again when the network starts anew.
+// The formats of lease files, by which guests get the same address after a restart of the network.
 //
-//   PLUGIN-leases.json  all we know: {"version":1,"leases":[{"address":...,"mac":...,"hostname":...,
+//   PLUGIN-leases.json  all bindings: {"version":1,"leases":[{"address":...,"mac":...,"hostname":...,
 //                       "state":"bound","expires":UNIX SECONDS or null}, ...]}
-//   leases.json         Lima's: one object, address to Ethernet address, the router's included. Lima
-//                       hands it to its own daemon and its clients read it.
+//   leases.json         Lima's file: one object, from address to Ethernet address, including the router's.
+//                       Lima passes it to its own daemon, and Lima's clients read it.
 //
-// This file knows the formats, not the disk. What is read is not trusted: what makes no sense
-// is left out. Times on file are those of the wall clock.
+// No I/O. Input is not trusted: invalid elements are ignored. Times in files are wall-clock times.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
-/// See the head of this file.
+/// Encoder and parser of the lease files.
 package enum LeaseFile {
   package static let limaName = "leases.json"
-  /// A file that is longer is not ours.
+  /// Longer files are rejected.
   package static let maximumBytes = 4 << 20
   private static let second: UInt64 = 1_000_000_000
 
-  /// Both clocks at one moment.
+  /// Both clocks at the same moment.
   package struct Clocks: Sendable {
-    /// Nanoseconds, the clock of expiry: it counts the host's sleep.
+    /// Nanoseconds of the clock of lease expiry, which advances while the host sleeps.
     package var monotonic: UInt64
     /// Seconds since 1970.
     package var unix: UInt64
@@ -36,11 +35,10 @@ package enum LeaseFile {
 
   // MARK: Our own
 
-  /// How long an address stays with a guest configured by hand after a crash: it is taken up
-  /// again as soon as the guest is, seconds.
+  /// How long a static binding is kept after a crash, seconds. The supervisor renews it when it reconnects the guest.
   private static let patience: UInt64 = 60
 
-  /// Offers are not kept.
+  /// Offers are not written.
   package static func text(_ leases: [DHCPLease], _ clocks: Clocks) -> String {
     let list = leases.compactMap { lease -> JSONValue? in
       let state = lease.state
@@ -56,7 +54,7 @@ package enum LeaseFile {
     return JSONValue.object(["version": 1, "leases": .array(list)]).text + "\n"
   }
 
-  /// Nil for what is no such file.
+  /// Nil if the text is not a lease file.
   package static func read(_ text: String, _ clocks: Clocks) -> [DHCPLease]? {
     guard let root = try? JSONValue(parsing: text), root["version"] == 1,
       case .array(let list) = root["leases"]
@@ -83,7 +81,7 @@ package enum LeaseFile {
         let seconds = UInt64(time) - clocks.unix
         lease.state = .bound
         lease.expiry = clocks.monotonic &+ min(seconds, UInt64(UInt32.max)) &* second
-      // Over, but its guest may be there and have no idea.
+      // Expired, but its guest may still use the address.
       case .integer(let time)? where time >= 0: lease.state = .bound
       default: break
       }
@@ -109,7 +107,7 @@ package enum LeaseFile {
     return JSONValue.object(JSONObject(members)).text + "\n"
   }
 
-  /// Who had which address under Lima's daemon: remembered, not bound.
+  /// Leases of Lima's daemon: remembered, not bound.
   package static func readLima(_ text: String, router: IPAddress, now: UInt64) -> [DHCPLease]? {
     guard let members = (try? JSONValue(parsing: text))?.object?.members else { return nil }
     return members.compactMap { member in

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An element of `list` of limanetd.lease/1 as JSON text. All of a network's are written in one call, 4,096 of each family
-// at most: bytes are put one behind the other, without a value in between.
+// An element of limanetd.lease/1 `list` as JSON text. The leases of a network, at most 4,096 of each family, are written in
+// one call: as bytes, without intermediate JSON values.
 
 import LimaNetdSDK
 import Wire
@@ -9,12 +9,12 @@ import Wire
 package struct LeaseLine {
   package var address: IPAddress
   package var mac: MACAddress
-  /// Of the guest's link.
+  /// The guest's name.
   package var name: String
-  /// What the station calls itself.
+  /// The station's host name.
   package var hostname: String
   package var state: String
-  /// Nil: it does not end. Nanoseconds, of the same clock as `now`.
+  /// Nanoseconds of the clock of `now`; nil: no end.
   package var expiry: UInt64?
   package var now: UInt64
 
@@ -69,7 +69,7 @@ package struct LeaseLine {
     output.append(UInt8(ascii: "}"))
   }
 
-  /// As `IPAddress.description`.
+  /// The same text as `IPAddress.description`.
   private static func write(_ address: IPAddress, to output: inout [UInt8]) {
     if address.isV4 {
       write(UInt64(address.v4 >> 24), to: &output)
@@ -83,7 +83,7 @@ package struct LeaseLine {
       let half = index < 4 ? address.high : address.low
       return UInt16(truncatingIfNeeded: half >> UInt64(48 - index % 4 * 16))
     }
-    // RFC 5952 §4.2: the longest run of two or more zero groups, the first of equals.
+    // RFC 5952 §4.2: the longest run of at least two zero groups, the first of several.
     var (gap, length, run) = (0, 0, 0)
     for index in 0..<8 {
       run = group(index) == 0 ? run + 1 : 0
@@ -108,7 +108,7 @@ package struct LeaseLine {
     }
   }
 
-  /// In quotation marks. Most have nothing that has to be escaped.
+  /// A JSON string. Most texts have nothing to escape.
   private static func quote(_ text: String, to output: inout [UInt8]) {
     let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in
       let isPlain = bytes.allSatisfy {

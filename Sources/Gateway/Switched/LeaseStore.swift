@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The lease files of one network on disk: read once, replaced as a whole. A file that cannot be
-// read is set aside in words and the network goes on without; one that cannot be written is
-// said once, until it can again.
+// The lease files of a network on disk: read once, replaced as a whole. An unreadable file is reported and ignored; a
+// failure to write is reported once, until a write succeeds.
 
 import LibC
 import LimaNetdSDK
@@ -10,11 +9,11 @@ import NetStack
 import Platform
 import Wire
 
-/// See the head of this file. Thread: loop only.
+/// The lease files on disk. Thread: loop only.
 final class LeaseStore {
-  /// Leases that are written where they change: a millisecond or two. More are a thread's.
+  /// Maximum number of leases written on the loop, which takes 1 to 2 ms. More are written by a thread.
   private static let few = 256
-  /// Milliseconds the end waits for the thread.
+  /// Maximum wait for the thread at the end, milliseconds.
   private static let patience = 1000
 
   private let host: HostContext
@@ -22,7 +21,7 @@ final class LeaseStore {
   private var writer: LeaseWriter
   private let pool: WorkerPool<(LeaseWriter, LeaseWriter.Job), (LeaseWriter, SystemError?)>
   private var isWriting = false
-  /// The latest of what came while the thread wrote.
+  /// The latest job that arrived while the thread was writing.
   private var next: LeaseWriter.Job?
 
   /// - Parameter directory: "": nothing is kept.
@@ -50,7 +49,7 @@ final class LeaseStore {
       monotonic: host.now &+ SleepClock.slept(), unix: UInt64(clamping: time.tv_sec))
   }
 
-  /// Our own bindings first; Lima's for guests that we do not know.
+  /// The network's own leases first; then Lima's, for other guests.
   func read(router: IPAddress) -> [DHCPLease] {
     let clocks = clocks
     let own = text(file).flatMap { text in
@@ -100,7 +99,7 @@ final class LeaseStore {
     }
   }
 
-  /// What the thread has done. Of a store without one nothing.
+  /// Takes the thread's result, if any.
   func finish() {
     guard isWriting else { return }
     for (_, (writer, error)) in pool.take() {
@@ -113,7 +112,7 @@ final class LeaseStore {
     write(job.leases, job.addresses, router: job.router, routerMAC: job.routerMAC)
   }
 
-  /// The last ones, however many: they are on disk when this returns.
+  /// Writes the final leases, of any number; they are on disk on return.
   func writeLast(
     _ leases: [DHCPLease], _ addresses: [GuestAddresses.Entry]?, router: IPAddress,
     routerMAC: MACAddress
@@ -135,7 +134,7 @@ final class LeaseStore {
     }
   }
 
-  /// [any thread]
+  /// Thread: any.
   private static func write(_ work: (LeaseWriter, LeaseWriter.Job)) -> (LeaseWriter, SystemError?) {
     var (writer, job) = work
     do throws(SystemError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LeaseWriter: makes the text of the lease files and replaces them. A value without a loop: a few leases are written where
-// they change, thousands by a thread (LeaseStore).
+// LeaseWriter: encodes and replaces the lease files. A value that is used by the loop for few leases and by a thread for
+// many (LeaseStore).
 
 import LibC
 import NetStack
@@ -9,7 +9,7 @@ import Platform
 import Wire
 
 struct LeaseWriter: Sendable {
-  /// What is to be on disk.
+  /// The contents to write.
   struct Job: Sendable {
     var leases: [DHCPLease]
     /// IPv6; nil: not kept.
@@ -20,11 +20,11 @@ struct LeaseWriter: Sendable {
   }
 
   let directory: String
-  /// Our own file's name.
+  /// Name of the network's own file.
   let file: String
-  /// Whether Lima's file is kept, too.
+  /// Whether Lima's file is written, too.
   let keepsLimaFile: Bool
-  /// What is on disk: nothing is written twice.
+  /// The contents on disk; identical contents are not written again.
   private var written = ""
   private var addressFile: AddressFile
   private var writtenLima = ""
@@ -37,7 +37,8 @@ struct LeaseWriter: Sendable {
   }
 
   mutating func write(_ job: Job) throws(SystemError) {
-    // Without them a guest may take an address that another has, after this process; who cannot write leases is told.
+    // Without this file a guest may take another's address after a restart. Its errors are not reported: the lease
+    // file, in the same directory, then has one too, which is.
     if let addresses = job.addresses { try? addressFile.write(addresses) }
     let text = LeaseFile.text(job.leases, job.clocks)
     if text != written { try replace(file, text) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guests that come and go, their leases and their names: what the directory finds changed is told
-// to the switch's guard, to the stack, to DNS and to the disk.
+// Arrival and departure of guests, their leases and their names: publishes the changes that GuestDirectory computes to the
+// switch's guard, the stack, DNS and the lease files.
 
 import LimaNetdSDK
 import NetStack
@@ -9,7 +9,7 @@ import PluginAPI
 import Wire
 
 extension SwitchedGateway {
-  /// Leases are written at once, but not more often than this, nanoseconds.
+  /// Minimum interval of writes of the lease files, nanoseconds. The first is immediate.
   private static let saveInterval: UInt64 = 100_000_000
 
   // MARK: limanetd.guests/1
@@ -26,10 +26,10 @@ extension SwitchedGateway {
 
   // MARK: Who is there
 
-  /// When those with leases that have not been heard are asked for after a guest has come, nanoseconds: a guest that was there
-  /// before this process may have nothing to say, and its names are wanted all the same.
+  /// When present stations with a lease that have not sent anything are probed, nanoseconds after a guest has come up: a
+  /// guest older than this process may send nothing, and its names are needed.
   private static let censusTimes: [UInt64] = [50_000_000, 1_000_000_000, 5_000_000_000]
-  /// Asked for at a time: each question goes to all guests.
+  /// Maximum number of probes at once; each goes to all guests.
   private static let mostAsked = 64
 
   private func armCensus() {
@@ -82,7 +82,7 @@ extension SwitchedGateway {
     if isNew || directory.isPending { settle() }
   }
 
-  /// A station is behind a guest's port: with it the guest's share.
+  /// Records a station behind a guest's port, and with it the guest's share.
   @discardableResult
   private func note(_ mac: MACAddress, at port: lnd_port) -> Bool {
     stack.core.shares.station(mac, isBehind: port)
@@ -144,7 +144,7 @@ extension SwitchedGateway {
     return LeaseLine.array(leases + six)
   }
 
-  /// What a station calls itself, to either server.
+  /// The host name that a station has sent to either DHCP server.
   private func hostname(of mac: MACAddress) -> String {
     let own = ipv6?.hostname(of: mac, port: port) ?? ""
     guard own.isEmpty else { return own }
@@ -152,7 +152,7 @@ extension SwitchedGateway {
     return dhcp.remembered(of: mac, port: port).first { $0.isLive(now) }?.hostname ?? ""
   }
 
-  /// What a station has, as the directory wants it.
+  /// A station's bindings for the directory.
   private func bindings(of mac: MACAddress) -> GuestDirectory.Bindings {
     var found = GuestDirectory.Bindings(leases: dhcp.remembered(of: mac, port: port))
     guard let ipv6 else { return found }
@@ -168,8 +168,8 @@ extension SwitchedGateway {
 
   // MARK: Changes
 
-  /// Makes everybody know what changed. Not from inside the stack.
-  /// - Parameter limit: of stations in this turn; the next one has the rest.
+  /// Publishes changes. Not called from inside of the stack.
+  /// - Parameter limit: maximum number of stations; the next iteration continues.
   func settle(limit: Int = GuestDirectory.stationsAtOnce) {
     let changes = directory.update(now: stack.core.elapsed, limit: limit) { bindings(of: $0) }
     let link = stack.link(of: port)
@@ -213,10 +213,10 @@ extension SwitchedGateway {
     saveSoon()
   }
 
-  /// A binding may end while the host sleeps, when no timer goes on: looked at again this often, nanoseconds.
+  /// Maximum interval of checks, nanoseconds: a binding may end while the host sleeps, and timers do not advance then.
   private static let longestWait: UInt64 = 60_000_000_000
 
-  /// Wakes up for what this turn left, and when the next binding ends.
+  /// Sets the timer for stations left over and for the next binding to end.
   private func armExpiry() {
     host.cancel(timer: expiryTimer)
     let now = stack.core.elapsed
@@ -246,7 +246,7 @@ extension SwitchedGateway {
       routerMAC: stack.config.gatewayMAC)
   }
 
-  /// At the end of the network.
+  /// Writes the leases when the network ends.
   func saveLast() {
     guard endWait() else { return }
     store.writeLast(
@@ -255,7 +255,7 @@ extension SwitchedGateway {
       routerMAC: stack.config.gatewayMAC)
   }
 
-  /// False when there are no leases.
+  /// Cancels the timer of the next write; false without a switch's port, and so without leases.
   private func endWait() -> Bool {
     host.cancel(timer: saveTimer)
     saveTimer = 0

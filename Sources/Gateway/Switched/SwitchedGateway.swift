@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A gateway whose guests share a switch: a Stack on the switch's port, with a DHCP pool, names for
-// guests and for the host, and a guard of everybody's addresses. Frames between guests never come
-// here. Loop thread only; what happens to frames is NetStack's, what becomes of leases and names
-// is in SwitchedGateway+Guests.swift.
+// A gateway whose guests share a switch: a Stack on the switch's port, with a DHCP pool, names for guests and the host, and
+// bindings for the switch's guard. Frames between guests do not pass here. Leases and names: SwitchedGateway+Guests.swift.
+// Thread: loop only.
 
 import LimaNetdSDK
 import NetStack
 import PluginAPI
 
-/// The base of plugins with a switch: user-v2, shared, host.
+/// Base class of plugins with a switch: user-v2, shared, host.
 open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   package final let settings: SwitchedSettings
   final let dhcp: DHCPService
@@ -20,13 +19,13 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
   final let hostGuard: HostGuard?
   private let hostSearch = HostSearchDomains()
 
-  /// The port of the switch, once it is up.
+  /// The switch's port, once it is up; 0 before.
   package final var port: lnd_port = 0
-  /// For the next binding that ends by itself, and for leases that are not on disk yet.
+  /// Timer for the next binding to end, and for leases not written yet.
   final var expiryTimer: lnd_handle = 0
   final var saveTimer: lnd_handle = 0
   final var lastSave: UInt64 = 0
-  /// For the next question who of those with leases is there, and how many were asked since a guest came.
+  /// Timer for the next probe of stations with leases, and the number of probes since a guest came up.
   final var censusTimer: lnd_handle = 0
   final var censuses = 0
 
@@ -106,7 +105,7 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     directory.restore(order: former.lazy.map(\.client.mac))
     dhcp.restore(former, port: port)
     ipv6?.restore(addressFile.read().map { ($0.address, $0.mac) }, port: port)
-    // All at once: nobody may take an address that another has before the guard knows of it.
+    // All at once: no guest may take an address before the guard has its binding.
     settle(limit: .max)
     directory.forgetOrder()
   }
@@ -141,10 +140,10 @@ open class SwitchedGateway: GatewayPlugin, LeaseExtension, GuestsExtension {
     }
   }
 
-  /// Search domains as they are now.
+  /// The search domains at present.
   package final var search: [String] { settings.search(host: hostSearch.current) }
 
-  /// Members of the status that tell of the network and its guests; counters since it started.
+  /// Status members for the network and its guests; counters since the start.
   package final var networkMembers: JSONObject {
     let link = stack.link(of: port)
     return [

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a gateway on a switch has to know of its network. Each plugin reads its own options and makes
-// these of them.
+// The settings of a gateway on a switch, which each plugin derives from its own options.
 
 import LimaNetdSDK
 import NetStack
 import Wire
 
-/// Settings of a `SwitchedGateway`, checked.
+/// Validated settings of a `SwitchedGateway`.
 package struct SwitchedSettings {
   package var subnet: CIDR
-  /// Router, DNS and DHCP server.
+  /// The address of router, DNS and DHCP server.
   package var router: IPAddress
-  /// The last one that DHCP gives.
+  /// The last address that DHCP leases.
   package var lastAddress: IPAddress
-  /// What guests' names end in.
+  /// The domain of guests' names.
   package var domain: String
-  /// Nil: the host's.
+  /// Nil: the host's search domains.
   package var search: [String]?
   package var mtu: Int
   package var dhcp: DHCPServer.Configuration
   package var pool: DHCPPool
-  /// In the network's folder.
+  /// Name of a file in the network's directory.
   package var leaseFile: String
   /// Whether Lima's leases.json is read and written, too.
   package var keepsLimaLeases: Bool
   package var ipv6 = IPv6Options.off
-  /// In the network's folder: its IPv6 network.
+  /// Name of the file with the generated IPv6 prefix, in the network's directory.
   package var prefixFile = ""
 
   package init(
@@ -46,8 +45,8 @@ package struct SwitchedSettings {
     self.keepsLimaLeases = keepsLimaLeases
   }
 
-  /// Search domains of guests: a guest's bare name is found, too.
-  /// - Parameter host: the host's, where the configuration names none.
+  /// The guests' search domains, including the network's own.
+  /// - Parameter host: the host's, used if none are configured.
   package func search(host: [String]) -> [String] {
     let search = search ?? host
     return search.contains(domain) ? search : search + [domain]
@@ -55,7 +54,7 @@ package struct SwitchedSettings {
 }
 
 extension GatewayOptions {
-  /// `reservations`: addresses of certain guests, none of them the router's.
+  /// The option `reservations`: addresses for certain guests, none of which is the router's.
   package static func reservations(
     _ options: Options, _ subnet: CIDR, router: IPAddress
   ) throws(PluginFailure) -> [MACAddress: IPAddress] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's side of the extensions, as the check has them: they accept what is well-formed, and do nothing. Questions
-// asked of dns/1 fail in the next turn; a TAP and uplinks are ports that nothing comes from.
+// The host's extensions during the check: they accept valid arguments and have no effect. Questions to dns/1 fail in the
+// next iteration; a TAP and uplinks are ports that receive no frames.
 
 import Platform
 import PluginAPI
@@ -21,7 +21,7 @@ enum CheckExtensions {
     }
   }
 
-  // Immutable once made, for the life of the process: safe to share.
+  // Immutable after initialisation and never freed, so that threads may share it.
   private nonisolated(unsafe) static let loopCheck = forever(
     lnd_host_loopcheck(size: size(lnd_host_loopcheck.self), flags: 0) { context in
       guard let context else { return 0 }
@@ -65,7 +65,7 @@ enum CheckExtensions {
         return loop(context, "uplink.add", else: LND_ERR_MISUSE) { host in
           guard let port, let uplink else { return LND_ERR_MISUSE }
           let fd = uplink.pointee.fd
-          // The host takes it over, whatever comes of the call.
+          // The host owns the descriptor whatever the result of the call.
           if fd >= 0 { Descriptor.close(fd) }
           guard (uplink.pointee.transport == LND_UPLINK_PLUGIN) == (fd < 0) else {
             return LND_ERR_MISUSE
@@ -126,7 +126,7 @@ enum CheckExtensions {
         }
       }))
 
-  // As above. The next plugin fails every question.
+  // As above. The next plugin answers each question with a failure.
   private nonisolated(unsafe) static let dnsNext = forever(
     lnd_host_dns_next(
       size: size(lnd_host_dns_next.self), flags: 0,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest says, to a network that is tested: sensible frames and others.
+// Frames from a guest for a network plugin under test: valid and invalid ones.
 
 enum CheckFrames {
   private static let guest: [UInt8] = [0x52, 0x55, 0x55, 1, 2, 3]
   private static let all = [UInt8](repeating: 255, count: 6)
 
-  /// ARP, DHCP, ping, TCP, UDP, IPv6: one of each.
+  /// One frame each of ARP, DHCP, ping, TCP, UDP and IPv6.
   static var sensible: [[UInt8]] {
     [arp, dhcp, ipv4(1, [8, 0, 0, 0, 0, 1, 0, 1]), ipv4(6, tcp), ipv4(17, udp), neighbour]
   }
@@ -50,14 +50,14 @@ enum CheckFrames {
       + [1, 133, 0, 0, 0, 0, 0, 0, 0]
   }
 
-  /// A frame of `count` bytes, at least 14, of a kind that a stack looks into.
+  /// A frame of `count` bytes, at least 14, with an EtherType that a stack parses.
   static func filled(_ count: Int, type: [UInt8]) -> [UInt8] {
     let start = all + guest + type + (type == [8, 0] ? [0x45] : [])
     return Array(
       (start + [UInt8](repeating: 0x41, count: max(0, count - start.count))).prefix(count))
   }
 
-  /// Sensible frames with a few bytes changed, cut or longer than they say.
+  /// A valid frame with some bytes changed, cut off, or longer than its headers say.
   static func garbage(_ numbers: inout SeededNumbers) -> [UInt8] {
     var frame = sensible.randomElement(using: &numbers) ?? arp
     for _ in 0..<Int.random(in: 1...6, using: &numbers) {

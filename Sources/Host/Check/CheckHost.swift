@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckHost: the host of one instance under test. It does what the real one does for a plugin, in the plainest way, and
-// notes what a plugin does that it must not; each test judges its own kind of note. One for each instance: never
-// released, since threads of a bad plugin may call it late.
+// CheckHost: the host of one instance under test. It does what the network process does for a plugin, in the simplest way,
+// and records violations of the ABI's rules; each test judges violations of its own kind. One per instance, and never
+// freed, since threads of a faulty plugin may call it late.
 
 import LibC
 import Platform
 import PluginAPI
 
 final class CheckHost {
-  /// What a plugin did that it must not.
+  /// A violation of the ABI's rules.
   enum Offence: Hashable {
     case otherThread, stale, closedFD, afterDestroy, badFrame, spinning, twiceDone, misuse
   }
@@ -18,7 +18,7 @@ final class CheckHost {
     var fd: Int32
     var events: UInt32
     var user: UInt64
-    /// Of the file behind fd: another one means that fd was closed and used again.
+    /// Hash of device and inode of fd: a change means that fd was closed and reused.
     var identity: UInt64
   }
 
@@ -40,7 +40,7 @@ final class CheckHost {
 
   // Loop thread only:
   var isDestroyed = false
-  /// Get_extension finds nothing.
+  /// get_extension returns NULL.
   var withoutExtensions = false
   /// `start` was called.
   var mayWatch = false
@@ -48,14 +48,14 @@ final class CheckHost {
   var isFull = false
   var watches: [lnd_handle: Watch] = [:]
   var timers: [lnd_handle: Timer] = [:]
-  /// Ports that are up: guests', uplinks, the switch.
+  /// Ports that are up: guests', uplinks', the switch's.
   var ports: Set<lnd_port> = []
-  /// Uplinks whose `port_up` is due.
+  /// Uplinks whose `port_up` is pending.
   var added: [lnd_port] = []
-  /// Ops that the plugin has yet to complete.
+  /// Operations that the plugin has not completed yet.
   var pending: Set<lnd_op> = []
   var completed: [lnd_op: Completion] = [:]
-  /// Ops that it asked for and the host completes in the next turn, with a failure.
+  /// Operations requested by the plugin; the host completes them with a failure in the next iteration.
   var asked: [lnd_op] = []
   var sent: [[UInt8]] = []
   var sendCalls = 0
@@ -84,7 +84,7 @@ final class CheckHost {
     return body()
   }
 
-  /// The first of a kind is kept.
+  /// Records the first violation of a kind.
   func note(_ offence: Offence, _ text: @autoclosure () -> String) {
     locked { if offences[offence] == nil { offences[offence] = text() } }
   }
@@ -99,7 +99,8 @@ final class CheckHost {
     }
   }
 
-  /// False where a function of the loop's is called by another thread, or after `destroy`: it does nothing then.
+  /// False if a function for the loop thread is called from another thread, or after `destroy`; the function then has no
+  /// effect.
   func allows(_ function: String) -> Bool {
     guard ThreadID.current == thread else {
       note(.otherThread, "\(function) was called from another thread than the loop's")
@@ -112,7 +113,7 @@ final class CheckHost {
     return true
   }
 
-  /// For functions of every thread.
+  /// The same for functions that any thread may call.
   func allowsAnywhere(_ function: String) -> Bool {
     guard !isDestroyed else {
       note(.afterDestroy, "\(function) was called after destroy had returned")
@@ -123,7 +124,7 @@ final class CheckHost {
 
   // MARK: Loop
 
-  /// For what is allowed from `start` on.
+  /// The same for functions that are allowed from `start` on.
   func mayBegin(_ function: String) -> Bool {
     if mayWatch { return true }
     note(.misuse, "\(function) was called before start")
@@ -136,14 +137,14 @@ final class CheckHost {
     return UInt64(truncatingIfNeeded: info.st_ino) &* 31 &+ UInt64(truncatingIfNeeded: info.st_dev)
   }
 
-  /// Watches whose descriptor is not what it was.
+  /// Records watches whose descriptor refers to another file now.
   func lookAtWatches() {
     for watch in watches.values where Self.identity(of: watch.fd) != watch.identity {
       note(.closedFD, "descriptor \(watch.fd) was closed while it was watched")
     }
   }
 
-  /// A port of the plugin's own, which the next turn tells it of (`port_up`).
+  /// Adds a port of the plugin; its `port_up` is called in the next iteration.
   func addPort() -> lnd_port {
     let port = nextID()
     ports.insert(port)
@@ -171,7 +172,7 @@ final class CheckHost {
     }
     if isFull {
       if sendCalls > 10_000 { note(.spinning, "send was called 10,000 times on a full port") }
-      // A loop that waits for room would never end.
+      // A plugin that sends in a loop until there is room would never return.
       if sendCalls > 20_000 {
         CheckMain.finish(.init(.fail, offence(.spinning)))
       }

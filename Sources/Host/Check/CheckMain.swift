@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `lima-netd-host check FILE ID ...`: one test of a plugin file, in a process that may die of it. Its verdict goes to
-// standard output (see PluginCheck.swift); what the plugin prints goes to standard error.
+// `lima-netd-host check FILE ID ...`: one test of a plugin file, in a process of its own because it may crash. The result
+// goes to standard output (PluginCheck.swift); the plugin's output goes to standard error.
 
 import LibC
 import HostProtocol
@@ -10,17 +10,18 @@ import Platform
 import PluginAPI
 
 enum CheckMain {
-  // Set once, before the plugin is loaded, and read after that: safe to share.
+  // Set once before the plugin is loaded and only read afterwards.
   private nonisolated(unsafe) static var output: Int32 = 1
   // As above.
   private nonisolated(unsafe) static var process: pid_t = 0
-  // Only the thread that runs the test says where it is.
+  // Written by the thread that runs the test only.
   private nonisolated(unsafe) static var reached = ""
-  // As above. Whoever reads keeps the first 256 KiB.
+  // As above. The reader of the output keeps the first 256 KiB.
   private nonisolated(unsafe) static var stages = 0
 
+  /// Runs one test.
   /// - Parameter arguments: FILE ID [--plugin NAME] [--kind KIND] [--options JSON] [--seed N].
-  /// - Returns: only when they make no sense.
+  /// - Returns: only if the arguments are invalid.
   static func run(_ arguments: [String]) {
     guard arguments.count >= 2, arguments.count % 2 == 0,
       let test = PluginCheck.all.first(where: { $0.id == arguments[1] })
@@ -41,7 +42,7 @@ enum CheckMain {
   }
 
   /// `lima-netd-host replay FILE PCAP OUT ...`, with the same options.
-  /// - Returns: only when they make no sense.
+  /// - Returns: only if the arguments are invalid.
   static func replay(_ arguments: [String]) {
     guard arguments.count >= 3, arguments.count % 2 == 1 else { return }
     let values = begin(arguments.dropFirst(3))
@@ -53,8 +54,8 @@ enum CheckMain {
     }
   }
 
-  /// Takes the output away from the plugin, whose own words must not be taken for a verdict.
-  /// - Returns: the options by their names.
+  /// Redirects standard output, so that the plugin's output is not taken for a result.
+  /// - Returns: the options by name.
   private static func begin(_ words: ArraySlice<String>) -> [String: String] {
     output = fcntl(1, F_DUPFD_CLOEXEC, 10)
     dup2(2, 1)
@@ -86,7 +87,7 @@ enum CheckMain {
     }
   }
 
-  /// Says what is about to happen: when it crashes or hangs, that was it.
+  /// Reports the next step of the test, which the caller names if the process crashes or hangs in it.
   static func stage(_ stage: String) {
     guard stage != reached, process == getpid(), stages < 4000 else { return }
     reached = stage
@@ -94,9 +95,9 @@ enum CheckMain {
     write(CheckReport(stage: stage))
   }
 
-  /// The end of the process. Not exit: destructors of the plugin have no business here.
+  /// Ends the process without exit, so that the plugin's destructors do not run.
   static func finish(_ report: CheckReport) -> Never {
-    // A process that the plugin forked says nothing.
+    // Not in a process that the plugin has forked.
     if getpid() == process { write(report) }
     _exit(0)
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNS questions for a plugin that is tested, as the host hands them over: well-formed, opcode 0, one question.
+// DNS questions for a plugin under test, as the host passes them: well-formed, opcode 0, one question.
 
 enum CheckQuestions {
   static func question(_ name: String, type: UInt16, id: UInt16 = 0x4321, padding: Int = 0)
@@ -12,12 +12,12 @@ enum CheckQuestions {
     }
     message += [0] + two(type) + [0, 1]
     guard padding > 0 else { return message }
-    // OPT with one option of zeros: EDNS padding (RFC 7830).
+    // OPT with EDNS padding (RFC 7830).
     let rest = two(12) + two(UInt16(padding)) + [UInt8](repeating: 0, count: padding)
     return message + [0, 0, 41, 0x10, 0, 0, 0, 0, 0] + two(UInt16(rest.count)) + rest
   }
 
-  /// Any name, type and class.
+  /// A question with a random name, type and class.
   static func odd(_ numbers: inout SeededNumbers) -> [UInt8] {
     var message =
       two(UInt16.random(in: 0...UInt16.max, using: &numbers)) + [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is tested, and how a test ends.
+// The plugin under test, and the result of a test.
 
 import HostProtocol
 import PluginAPI
 
-/// A test's end before its last line: it has failed, or does not apply.
+/// Ends a test early: it has failed, or does not apply.
 struct Judgement: Error {
   var report: CheckReport
 
@@ -13,10 +13,10 @@ struct Judgement: Error {
   static func skipped(_ text: String) -> Judgement { Judgement(report: CheckReport(.skip, text)) }
 }
 
-/// One plugin of the file, with options.
+/// A plugin of the file, with options.
 struct CheckSubject {
   var descriptor: Module.Descriptor
-  /// A JSON object that fits the schema, defaults filled in.
+  /// A JSON object valid by the schema, with defaults filled in.
   var options: String
   var seed: UInt64
 
@@ -24,7 +24,7 @@ struct CheckSubject {
   var mode: String { descriptor.modes.first ?? descriptor.name }
 }
 
-/// A generator whose numbers a seed repeats (splitmix64).
+/// A random number generator with a seed (splitmix64).
 struct SeededNumbers: RandomNumberGenerator {
   private var state: UInt64
   init(_ seed: UInt64) { state = seed }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions of the check's lnd_host: C functions without captures, whose context is the CheckHost.
+// The lnd_host functions of the check: C functions without captures, whose context is the CheckHost.
 
 import LibC
 import Platform
@@ -15,7 +15,7 @@ enum CheckTable {
     host.log = { context, _, text, length in
       anywhere(context, "log", else: ()) { host in
         let text = pluginText(text, length)
-        // Only the loop's are kept: others would need the lock.
+        // Only messages from the loop thread are kept: others would need the lock.
         if ThreadID.current == host.thread, host.logged.count < 100 { host.logged.append(text) }
       }
     }
@@ -62,7 +62,7 @@ enum CheckTable {
         return handle
       }
     }
-    // One that has fired is no mistake: cancelling is how a plugin makes sure.
+    // Cancelling a timer that has fired is allowed: plugins do so to be sure.
     host.timer_cancel = { context, timer in
       loop(context, "timer_cancel", else: ()) { _ = $0.timers.removeValue(forKey: timer) }
     }
@@ -119,7 +119,7 @@ enum CheckTable {
   }
 }
 
-/// Runs `body` with the host behind a context, if the plugin may call `function` now and here.
+/// Calls `body` with the context's host, if the plugin may call `function` at this time and on this thread.
 func loop<Result>(
   _ context: Context?, _ function: String, else fallback: Result, _ body: (CheckHost) -> Result
 ) -> Result {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckedFrame: a frame that a plugin sends, held against what lnd_plugin.h says of one.
+// CheckedFrame: checks a plugin's frame against the rules of lnd_plugin.h.
 
 import Platform
 import PluginAPI
@@ -11,7 +11,7 @@ enum CheckedFrame {
     init(_ text: String) { self.text = text }
   }
 
-  /// All its bytes, in one piece.
+  /// The frame's bytes, contiguous.
   static func read(_ frame: lnd_frame) -> Result<[UInt8], Problem> {
     let length = Int(frame.length)
     guard length >= 14, length <= Int(LND_FRAME_MAX) else {

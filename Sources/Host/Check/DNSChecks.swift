@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions and answers: group dns.
+// Tests of group dns: questions and answers.
 
 import HostProtocol
 import Platform
@@ -62,7 +62,7 @@ enum DNSChecks {
     guard let done = trial.host.completed[op] else {
       throw .skipped("no answer came (see dns-once)")
     }
-    // A failure is an answer of the host's.
+    // The plugin may report a failure; the host then answers the guest.
     guard done.status == LND_OK else { return }
     guard done.bytes.count >= 12 else {
       throw .failed(
@@ -88,7 +88,7 @@ enum DNSChecks {
     for index in 0..<1000 { ops.append(try trial.ask(question("name\(index).check.example"))) }
     trial.turn(milliseconds: 6000) { trial.host.pending.isEmpty }
     let left = trial.host.pending.count
-    // What the host gives up at the deadline it cancels.
+    // The host cancels operations at their deadline.
     for op in trial.host.pending {
       trial.host.pending.remove(op)
       trial.cancel(op)

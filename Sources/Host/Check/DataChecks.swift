@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A network's frames, and status: group data.
+// Tests of group data: a network's frames and status.
 
 import HostProtocol
 import JSONCoding

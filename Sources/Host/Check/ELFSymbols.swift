@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ELFSymbols: which symbols an ELF file exports, and what its program headers ask for. The file passed ELFCheck, so its
-// program headers are whole; every other offset is checked here.
+// ELFSymbols: the exported symbols of an ELF file, and requirements in its program headers. ELFCheck has validated the
+// program headers; all other offsets are checked here.
 
 import HostProtocol
 import Platform
 
 struct ELFSymbols {
-  /// Names of functions and data that others could link to.
+  /// Names of functions and data that other files could link to.
   private(set) var exported: [String] = []
   private(set) var needsExecutableStack = false
   private(set) var hasTextRelocations = false
 
   private let bytes: [UInt8]
-  /// A larger file is not looked into.
+  /// Larger files are not examined.
   private static let maximum = 256 << 20
 
   init(path: String) throws(SystemError) {
@@ -50,7 +50,7 @@ struct ELFSymbols {
     }
   }
 
-  /// The section of type SHT_DYNSYM (11) and the strings it names.
+  /// Reads the section of type SHT_DYNSYM (11) and its string table.
   private mutating func readSymbols() {
     guard let table = number(40, 8), let entry = number(58, 2), let count = number(60, 2),
       entry >= 64, table <= bytes.count

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tests of a file and of what its entry returns: groups file and module.
+// Tests of groups file and module: a file, and what its entry function returns.
 
 import HostProtocol
 import Platform
@@ -50,7 +50,7 @@ enum FileChecks {
         if symbols.hasTextRelocations { throw .failed("it has text relocations") }
         return
       }
-      // What linkers add by themselves.
+      // Symbols added by linkers.
       let usual: Set = ["_init", "_fini", "_edata", "_end", "__bss_start", LND_ENTRY_SYMBOL]
       let others = symbols.exported.filter { !usual.contains($0) }
       guard symbols.exported.contains(LND_ENTRY_SYMBOL) else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file that is tested, as plainly loaded as can be.
+// The file under test, loaded by plain dlopen.
 
 import LibC
 import HostProtocol
@@ -13,7 +13,7 @@ struct FileUnderTest {
   func open() throws(Judgement) -> UnsafeMutableRawPointer {
     CheckMain.stage("loading the file")
     do throws(LoadError) { try ELFCheck.check(path) } catch { throw .failed(error.detail) }
-    // Without a slash dlopen would search.
+    // dlopen searches the library path for a name without a slash.
     let place = path.hasPrefix("/") || path.hasPrefix("./") ? path : "./" + path
     guard let handle = dlopen(place, RTLD_NOW | RTLD_LOCAL) else {
       let text = dlerror().map { String(cString: $0) } ?? ""
@@ -27,7 +27,7 @@ struct FileUnderTest {
       throw .failed("it does not export \(LND_ENTRY_SYMBOL)")
     }
     CheckMain.stage("the entry")
-    // The symbol's type is what the header says; a symbol has none of its own.
+    // The header defines the symbol's type.
     return unsafeBitCast(symbol, to: lnd_entry_v1.self)
   }
 
@@ -41,11 +41,11 @@ struct FileUnderTest {
   }
 }
 
-/// What a process holds, by /proc.
+/// Resources of this process, from /proc.
 enum OwnProcess {
   static var threads: Int { (try? Files.list("/proc/self/task").count) ?? 0 }
 
-  /// Without the one that reads the folder.
+  /// Number of open descriptors, without the one that reads the directory.
   static var descriptors: Int { ((try? Files.list("/proc/self/fd").count) ?? 1) - 1 }
 
   static var hasChildren: Bool {
@@ -53,7 +53,7 @@ enum OwnProcess {
     return waitpid(-1, &status, WNOHANG) >= 0
   }
 
-  /// Bytes in memory.
+  /// Resident memory, bytes.
   static var resident: Int {
     let bytes = (try? Files.read("/proc/self/statm", limit: 4096)) ?? []
     let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuardedMemory: bytes that end where nothing is mapped, so that a read past their end is a crash and not luck; and
-// that can be taken away, or made read-only.
+// GuardedMemory: bytes that end at an unmapped page, so that a read past their end crashes. They can be unmapped, or made
+// read-only.
 
 import LibC
 
 final class GuardedMemory {
-  /// Aligned to 8 bytes where `count` is a multiple of 8.
+  /// Aligned to 8 bytes if `count` is a multiple of 8.
   let bytes: UnsafeMutableRawBufferPointer
   private let region: UnsafeMutableRawPointer
   private let usable: Int
   private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
 
-  /// Nil: the kernel has no memory.
+  /// Nil if the kernel has no memory.
   init?(count: Int) {
     usable = (count + Self.page - 1) / Self.page * Self.page
     let flags = MAP_PRIVATE | MAP_ANON
@@ -29,14 +29,14 @@ final class GuardedMemory {
     bytes.copyBytes(from: content)
   }
 
-  /// One value, ending at the guard.
+  /// A value that ends at the unmapped page.
   convenience init?<Value: BitwiseCopyable>(value: Value, size: Int = MemoryLayout<Value>.size) {
     self.init(count: size)
     withUnsafeBytes(of: value) { bytes.copyBytes(from: $0.prefix(size)) }
   }
 
   func makeReadOnly() { mprotect(region, max(usable, 1), PROT_READ) }
-  /// Whoever looks at it from now on dies of it.
+  /// Makes all further accesses crash.
   func takeAway() { mprotect(region, max(usable, 1), PROT_NONE) }
 
   deinit { munmap(region, usable + Self.page) }

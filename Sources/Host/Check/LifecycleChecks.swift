@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From create to destroy: group lifecycle.
+// Tests of group lifecycle: from create to destroy.
 
 import LibC
 import HostProtocol
@@ -30,7 +30,7 @@ enum LifecycleChecks {
     }
   }
 
-  /// Rules between options that no schema says are the user's to keep.
+  /// Creates an instance. A refusal by rules that the schema does not express makes the test inapplicable.
   private static func create(_ trial: Trial) throws(Judgement) {
     if try trial.makesInstance() { return }
     guard let reason = trial.host.failure else {
@@ -78,7 +78,7 @@ enum LifecycleChecks {
     try trial.receive(CheckFrames.sensible)
     trial.turn(milliseconds: 50)
     trial.end()
-    // Threads and the like have time to show themselves.
+    // Time for threads and timers to act.
     usleep(300_000)
     if let text = trial.host.offence(.afterDestroy) { throw .failed(text) }
   }
@@ -92,7 +92,7 @@ enum LifecycleChecks {
       throw .failed("a second instance cannot be made: \(error.report.detail ?? "")")
     }
     let status = second.starts()
-    // What is one of a kind (a port of the host) may be taken.
+    // A resource that exists once, such as a port number of the host, may be in use by the first instance.
     guard status == LND_OK else {
       if status == LND_ERR_EXISTS || status == LND_ERR_BUSY { return }
       throw .failed("a second instance does not start: \(second.host.failure ?? "no reason")")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a descriptor says, beyond what a host needs to load it. `plugin info` warns of the same.
+// Checks of a descriptor beyond those needed to load it. `plugin info` reports the same.
 
 import HostProtocol
 import PluginAPI
@@ -10,7 +10,7 @@ enum ModuleChecks {
     if let problem = warnings(module).first(where: { $0.id == id }) { throw .failed(problem.text) }
   }
 
-  /// Everything that is wrong, by the test that it fails.
+  /// All findings, with the test that each of them fails.
   static func warnings(_ module: Module) -> [(id: String, text: String)] {
     var found: [(id: String, text: String)] = []
     func text(_ what: String, _ text: String) {
@@ -80,7 +80,7 @@ enum ModuleChecks {
     return nil
   }
 
-  /// Lima's rule for modes: letters and digits, single ".", "_" or "-" between them, 76 at most.
+  /// Lima's rule for modes: letters and digits, with single ".", "_" or "-" between them, at most 76 characters.
   private static func isIdentifier(_ text: String) -> Bool {
     guard (1...76).contains(text.utf8.count) else { return false }
     return text.split(omittingEmptySubsequences: false) { ".-_".contains($0) }.allSatisfy { part in
@@ -93,7 +93,7 @@ enum ModuleChecks {
       || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
   }
 
-  /// MAJOR.MINOR.PATCH, then perhaps "-" or "+" and more.
+  /// MAJOR.MINOR.PATCH, optionally followed by "-" or "+" and more.
   private static func isSemantic(_ text: String) -> Bool {
     let core = text.prefix { $0 != "-" && $0 != "+" }
     let parts = core.split(separator: ".", omittingEmptySubsequences: false)

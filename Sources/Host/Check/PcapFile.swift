@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PcapFile: the frames of a capture file, and a file of frames (draft-ietf-opsawg-pcap): microseconds or nanoseconds,
-// either byte order, LINKTYPE_ETHERNET. Lengths are checked; a last record that is cut off is left out.
+// PcapFile: reads and writes capture files (draft-ietf-opsawg-pcap): microseconds or nanoseconds, either byte order,
+// LINKTYPE_ETHERNET. Lengths are checked; an incomplete last record is ignored.
 
 enum PcapFile {
   struct Frame {
@@ -14,7 +14,7 @@ enum PcapFile {
     var text: String
   }
 
-  /// Records of more bytes than any frame has are no records.
+  /// Maximum bytes of a record: larger than any frame.
   private static let maximumRecord = 262_144
 
   static func read(_ file: [UInt8]) throws(Problem) -> [Frame] {
@@ -52,7 +52,7 @@ enum PcapFile {
     return frames
   }
 
-  /// Little-endian, nanoseconds.
+  /// The file's contents: little-endian, nanoseconds.
   static func write(_ frames: [Frame]) -> [UInt8] {
     var file: [UInt8] = []
     func add(_ value: UInt64, _ bytes: Int = 4) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `lima-netd-host replay FILE PCAP OUT ...`: an instance of a network plugin that gets a guest's frames from a file, one
-// after the other and as fast as it takes them; what it sends goes to another file, with the time of the frame before it.
+// `lima-netd-host replay FILE PCAP OUT ...`: passes a guest's frames from a file to an instance of a network plugin, one at
+// a time without delays, and writes the frames it sends to another file, with the time of the frame before them.
 
 import HostProtocol
 import Platform
@@ -36,7 +36,7 @@ enum Replay {
       given += 1
       collect(frame.time)
     }
-    // What needs a timer or an answer of the network has half a second.
+    // Time for frames that follow a timer or an answer from the network.
     trial.turn(milliseconds: 500)
     collect(frames.last?.time ?? 0)
     let status = String(decoding: trial.status(), as: UTF8.self)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Handles, leaks, threads, and hosts of other versions: groups services, leaks, threads and misuse.
+// Tests of groups services, leaks, threads and misuse: handles, resources, threads, and hosts of other versions.
 
 import LibC
 import HostProtocol
@@ -35,7 +35,7 @@ enum ServiceChecks {
     }
   }
 
-  /// Some use of everything, with time for timers and threads.
+  /// Uses all functions of the plugin, with time for timers and threads.
   private static func use(_ trial: Trial) throws(Judgement) {
     try trial.begin()
     if trial.subject.isNetwork {
@@ -84,7 +84,7 @@ enum ServiceChecks {
   ) throws(Judgement) {
     var before = 0
     for cycle in 0..<cycles + 5 {
-      // The first few fill caches.
+      // The first cycles fill caches.
       if cycle == 5 { before = measure() }
       let trial = Trial(subject)
       try trial.begin()
@@ -95,7 +95,7 @@ enum ServiceChecks {
       }
       trial.end()
     }
-    // Threads that were told to end have a moment to do so.
+    // Time for threads that were told to end.
     usleep(50_000)
     let more = measure() - before
     if more > allowed {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trial: one instance of the plugin, from create to destroy, and the loop that drives it.
+// Trial: one instance of the plugin from create to destroy, and the loop that drives it.
 
 import LibC
 import HostProtocol
@@ -8,13 +8,13 @@ import Platform
 import PluginAPI
 
 final class Trial {
-  /// How the tables differ that the plugin is given.
+  /// Variations of the tables that the plugin is given.
   struct Variation {
-    /// Members called reserved are not 0.
+    /// Reserved members are not 0.
     var isPoisoned = false
-    /// Bytes that a later version added.
+    /// Number of bytes appended, as by a later version.
     var extra = 0
-    /// As ABI 1.0 had them, with nothing behind: others are followed by zeroes.
+    /// The size of ABI 1.0, ending at unmapped memory; other variations are followed by zeros.
     var isSmallest = false
   }
 
@@ -23,10 +23,10 @@ final class Trial {
   let variation: Variation
   private(set) var port: lnd_port = 0
   private var instance: UnsafeMutableRawPointer?
-  /// What the plugin may look at as long as the instance lives.
+  /// Memory that the plugin may read as long as the instance exists.
   private var kept: [GuardedMemory] = []
-  /// What it was lent last, and has given back: there or taken away, but not yet somebody else's, so that only the
-  /// tests of lending see who looks at it.
+  /// Memory of the last calls, which the plugin has no right to any more. It stays mapped or becomes inaccessible, but is
+  /// not reused, so that only the tests of borrowed memory detect an access.
   private var lent: [GuardedMemory] = []
 
   init(_ subject: CheckSubject, _ variation: Variation = Variation()) {
@@ -44,7 +44,7 @@ final class Trial {
 
   // MARK: Tables
 
-  /// A table as the variation wants it. Its first member is its size.
+  /// A copy of a table with the variation applied. Its first member is its size.
   /// - Parameter minimum: its size in ABI 1.0.
   private func given<Table: BitwiseCopyable>(_ table: Table, minimum: Int) throws(Judgement)
     -> UnsafeMutableRawPointer
@@ -79,7 +79,7 @@ final class Trial {
 
   private func config() throws(Judgement) -> UnsafePointer<lnd_instance_config> {
     var config = lnd_instance_config()
-    // Bits that may be ignored.
+    // Flags that a plugin may ignore.
     config.flags = poison & ~mustUnderstand
     let more = UInt64(poison)
     config.reserved = (more, more, more, more)
@@ -95,7 +95,7 @@ final class Trial {
 
   // MARK: Life
 
-  /// False: it refuses, and `host.failure` says why.
+  /// False if the plugin refuses; `host.failure` has the reason.
   func makesInstance() throws(Judgement) -> Bool {
     CheckMain.stage("create")
     let plugin = subject.descriptor.original
@@ -109,7 +109,7 @@ final class Trial {
     }
   }
 
-  /// Nil: there is no `validate`.
+  /// Nil if the plugin has no `validate`.
   func validate() throws(Judgement) -> lnd_status? {
     CheckMain.stage("validate")
     let plugin = subject.descriptor.original
@@ -117,7 +117,7 @@ final class Trial {
     return validate(plugin, try givenHost(), try config())
   }
 
-  /// Begins to start, and waits for its end, as long as a host does.
+  /// Calls `start` and waits for its end as long as a host does.
   func starts() -> lnd_status {
     CheckMain.stage("start")
     host.mayWatch = true
@@ -147,14 +147,14 @@ final class Trial {
     }
   }
 
-  /// Created, started, and with a port if it is a network.
+  /// Creates and starts the instance, and brings up a port if it is a network.
   func begin() throws(Judgement) {
     try create()
     try start()
     try portUp()
   }
 
-  /// True: its op was completed in time.
+  /// True if the operation was completed in time.
   @discardableResult
   func stop(milliseconds: Int = 300) -> Bool {
     CheckMain.stage("stop")
@@ -177,7 +177,7 @@ final class Trial {
     lent = []
   }
 
-  /// Down, stopped and destroyed.
+  /// Takes the port down, stops and destroys.
   func end() {
     portDown(port)
     stop()
@@ -216,7 +216,7 @@ final class Trial {
     if port == self.port { self.port = 0 }
   }
 
-  /// Hands over a batch in memory of its own, which is gone, or not to be written, as asked for.
+  /// Passes a batch in memory of its own, which is inaccessible afterwards, or read-only, if requested.
   func receive(
     _ frames: [[UInt8]], flags: UInt32 = 0, readOnly: Bool = false, takeAway: Bool = false
   ) throws(Judgement) {
@@ -277,7 +277,7 @@ final class Trial {
 
   // MARK: Questions
 
-  /// Hands over a question, in memory that is gone afterwards if asked for.
+  /// Passes a question, in memory that is inaccessible afterwards if requested.
   func ask(
     _ message: [UInt8], transport: UInt32 = LND_DNS_UDP, takeAway: Bool = false
   ) throws(Judgement) -> lnd_op {
@@ -314,7 +314,7 @@ final class Trial {
 
   // MARK: The loop
 
-  /// Turns the loop until `isDone`, for so long at most.
+  /// Runs loop iterations until `isDone`, for at most `milliseconds`.
   func turn(milliseconds: Int, until isDone: () -> Bool = { false }) {
     let end = MonotonicClock.now() &+ UInt64(milliseconds) &* 1_000_000
     while !isDone() {
@@ -329,12 +329,12 @@ final class Trial {
       }
       fireTimers(now)
       if isDone() { return }
-      // Short, since a wake does not end the poll.
+      // Short, since a wake does not interrupt the poll.
       deliverEvents(milliseconds: min(2, Int((end &- now) / 1_000_000)))
     }
   }
 
-  /// After the network's own port.
+  /// Called after the network's own port is up.
   private func announceUplinks() {
     guard port != 0, let network, !host.added.isEmpty else { return }
     let added = host.added
@@ -397,7 +397,7 @@ final class Trial {
     ops.on_fds?(instance, events, UInt32(events.count))
   }
 
-  /// What may come though nothing is there for it any more.
+  /// Events without a cause, which a host may deliver.
   func spuriousEvents() {
     let event = lnd_fd_event(user: 0xdead_beef, events: LND_FD_READ, reserved: 0)
     CheckMain.stage("on_wake without a wake")

@@ -114,7 +114,7 @@ extension NetworkProcess {
     let mine = questionsLeft.filter { $0.guest == port.id }
     questionsLeft.removeAll { $0.guest == port.id || now &- $0.came > QuestionJournal.longest }
     for question in mine where now &- question.came <= QuestionJournal.longest {
-      // A question that kills whoever is asked it would do so for ever.
+      // A question on which processes crash must not be asked again and again.
       replay = (isRefused: question.deaths > 1, deaths: question.deaths)
       question.bytes.withUnsafeBufferPointer { bytes in
         var frame = question.frame

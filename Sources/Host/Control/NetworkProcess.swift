@@ -64,7 +64,7 @@ package final class NetworkProcess {
   private var stopRequests: [UInt64] = []
   /// Guests' questions that are under way; nil: there is no journal.
   var questions: QuestionJournal?
-  /// Those that the process before died over, of guests that are not here yet.
+  /// Questions during which the previous process died, of guests that have not been added yet.
   var questionsLeft: [QuestionJournal.Left] = []
   /// While one of them is handed to the network again: it is answered SERVFAIL, and how many have died over it.
   var replay: (isRefused: Bool, deaths: UInt32)?

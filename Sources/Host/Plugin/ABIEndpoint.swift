@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// lnd_endpoint and the addresses of the host. Both have IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2).
+// Conversion between lnd_endpoint and the host's addresses. Both have IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2).
 
 import PluginAPI
 import Wire
 
 extension lnd_endpoint {
-  /// - Parameter port: of TCP or UDP; 0: none.
+  /// - Parameter port: TCP or UDP port number; 0: none.
   init(_ address: IPAddress, port: UInt16 = 0) {
     self.init()
     self.port = port
@@ -26,6 +26,6 @@ extension lnd_endpoint {
     }
   }
 
-  /// All zero: none.
+  /// All bytes are zero: no address.
   var isNone: Bool { ipAddress.high == 0 && ipAddress.low == 0 }
 }

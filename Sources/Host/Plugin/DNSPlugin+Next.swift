@@ -1,41 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// limanetd.dns-next/1: a DNS plugin asks the one behind it. The question is handed on at once, inside the call; its answer
-// waits for the end of the turn, so that nobody is called from inside of a call of its own. Thread: loop only.
+// limanetd.dns-next/1: a DNS plugin passes questions to the one after it in the chain. The question is passed inside of the
+// call; its answer is delivered at the end of the iteration, so that no plugin is called from inside of its own call.
+// Thread: loop only.
 
 import DNSMessage
 import HostProtocol
 import Platform
 import PluginAPI
 
-/// What one plugin has asked the next.
+/// Questions of one plugin to the next.
 struct DNSRelays {
   struct Relay {
-    /// The question that it is asked for; 0: none is named.
+    /// The plugin's question that this one is for; 0: none was given.
     var purpose: lnd_op
-    /// The next plugin's.
+    /// The operation of the next plugin.
     var operation: lnd_op
     var deadline: UInt64
     var askedID: UInt16
     var question: DNSQuestion
   }
 
-  /// Questions of one plugin that are with the next.
+  /// Maximum number of questions of one plugin at the next one.
   static let limit = 4096
 
   var open: [lnd_op: Relay] = [:]
-  /// Answers on their way.
+  /// Answers not delivered yet.
   var done: [(op: lnd_op, status: lnd_status, bytes: [UInt8])] = []
   private var last: UInt64 = 1 << 32
 
   var isFull: Bool { open.count + done.count >= Self.limit }
 
-  /// When there is something to do.
+  /// Time of the next work, nanoseconds.
   func due(_ now: UInt64) -> UInt64 {
     done.isEmpty ? open.values.map(\.deadline).min() ?? .max : now
   }
 
-  /// Never used twice.
+  /// Handles are never reused.
   mutating func newHandle() -> lnd_op {
     last &+= 1
     return last
@@ -43,7 +44,7 @@ struct DNSRelays {
 }
 
 extension DNSPlugin {
-  /// 0: there is no next, too many wait, or it is no question.
+  /// 0 if there is no next plugin, the limit is reached, or the bytes are no question.
   func askNext(
     for purpose: lnd_op, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
     by questioner: DNSQuestioner
@@ -72,7 +73,7 @@ extension DNSPlugin {
     }
   }
 
-  /// The question that they were for has ended.
+  /// The question `purpose` has ended: cancels those asked for it.
   func cancelRelays(for purpose: lnd_op) {
     guard !relays.open.isEmpty, purpose != 0 else { return }
     for (handle, relay) in relays.open where relay.purpose == purpose {
@@ -102,7 +103,7 @@ extension DNSPlugin {
     }
   }
 
-  /// At the end of a turn: hands over what the next one has answered, and gives up on what is late.
+  /// At the end of an iteration: delivers answers, and cancels questions past their deadline.
   func workRelays(_ now: UInt64) {
     if !relays.open.isEmpty {
       for (handle, relay) in relays.open where relay.deadline <= now {

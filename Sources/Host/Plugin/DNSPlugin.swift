@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSPlugin: the instance of a DNS plugin. Has a bridge, and so an lnd_host
-// table, of its own. Several may stand behind each other (DNSPlugin+Next). Thread: loop only.
+// DNSPlugin: an instance of a DNS plugin, with its own bridge and lnd_host table. Several form a chain (DNSPlugin+Next).
+// Thread: loop only.
 
 import DNSMessage
 import HostProtocol
@@ -9,7 +9,7 @@ import Platform
 import PluginAPI
 
 protocol DNSPluginOwner: AnyObject {
-  /// - Parameter isPrivate: the answer is for who asked, and nobody else.
+  /// - Parameter isPrivate: the answer is valid for the questioner only.
   func dnsOperationDone(
     _ operation: Operation, _ result: Result<[UInt8], HostError>, isPrivate: Bool)
   /// limanetd.dns-cache/1.
@@ -21,17 +21,17 @@ final class DNSPlugin: PluginRole {
   let plugin: LoadedPlugin
   weak var owner: (any DNSPluginOwner)?
   let ops: lnd_dns_ops
-  /// The one that it may ask (limanetd.dns-next/1), and the one that may ask it.
+  /// The next in the chain, which it may ask (limanetd.dns-next/1), and the one before it.
   private(set) var next: DNSPlugin?
   private(set) weak var front: DNSPlugin?
-  /// The questions that are with it.
+  /// Questions in progress.
   private var asked: [DNSLookupID: Question] = [:]
-  /// Of questions whose answers are for nobody but who asked.
+  /// Questions whose answers are valid for the questioner only.
   private var privateOps: Set<lnd_op> = []
-  /// What it has asked the next one.
+  /// Its questions to the next plugin.
   var relays = DNSRelays()
 
-  /// A question as it was asked: another plugin may have to answer it.
+  /// A question as it was received, to be passed to another plugin if necessary.
   struct Question {
     let lookup: DNSLookupID
     fileprivate let operation: lnd_op
@@ -41,7 +41,7 @@ final class DNSPlugin: PluginRole {
     let questioner: DNSQuestioner
   }
 
-  /// - Parameter next: the one that stands behind it.
+  /// - Parameter next: the next plugin in the chain.
   init(
     _ plugin: LoadedPlugin, _ ops: lnd_dns_ops, next: DNSPlugin? = nil, log: HostLog,
     reactor: Reactor
@@ -57,14 +57,14 @@ final class DNSPlugin: PluginRole {
     _ = Unmanaged.passRetained(self)
   }
 
-  /// It and those behind it.
+  /// This plugin and all after it.
   var chain: [DNSPlugin] { [self] + (next?.chain ?? []) }
 
-  /// It answers localhost, .onion and their like itself, by the host's hosts file first, and asks nobody for them
-  /// (DNSBroker+Special.swift). That of this project does; the ABI has no word for it.
+  /// Whether it answers localhost, .onion and the like itself, by the host's hosts file first, and sends no questions about
+  /// them (DNSBroker+Special.swift). True for hostdns; the ABI has no means to declare it.
   var knowsSpecialNames: Bool { plugin.module.id == "io.lima-vm.netd.hostdns" }
 
-  /// Asks; ends as `Operation.question(lookup)`, perhaps before this returns.
+  /// Passes a question; it ends as `Operation.question(lookup)`, possibly before this returns.
   func resolve(
     _ lookup: DNSLookupID, _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
     by questioner: DNSQuestioner
@@ -99,7 +99,7 @@ final class DNSPlugin: PluginRole {
     }
   }
 
-  /// Nobody waits for the answer any more.
+  /// The answer is no longer needed.
   func cancel(_ lookup: DNSLookupID) {
     guard let question = asked.removeValue(forKey: lookup) else { return }
     cancel(operation: question.operation)
@@ -114,7 +114,7 @@ final class DNSPlugin: PluginRole {
     cancelRelays(for: operation)
   }
 
-  /// Takes back what it has not answered, the most urgent first.
+  /// Removes and returns the unanswered questions, the earliest deadline first.
   func surrender() -> [Question] {
     let questions = asked.values.sorted {
       ($0.deadline, $0.operation) < ($1.deadline, $1.operation)
@@ -130,13 +130,13 @@ final class DNSPlugin: PluginRole {
     bridge.call("on_event") { event(bridge.instance, LND_EVENT_NETWORK_CHANGED) }
   }
 
-  /// For limanetd.dns-cache/1: whose answers are not asked for any more, or not yet, keeps nothing.
+  /// limanetd.dns-cache/1. Has no effect for a plugin that is not in use yet or any more.
   func flushCache() {
     if let front { return front.flushCache() }
     owner?.dnsFlush()
   }
 
-  /// For limanetd.dns-cache/1.
+  /// limanetd.dns-cache/1 `keep_private`.
   func keepPrivate(_ operation: lnd_op) -> lnd_status {
     switch bridge.operations[operation] {
     case .question: break

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GivenTap: the TAP device of the host that the supervisor made for this network (limanetd.tap/1),
-// until the plugin makes it a port. Thread: loop only.
+// GivenTap: the TAP device of the host that the supervisor made for this network (limanetd.tap/1), until the plugin adds it
+// as a port. Thread: loop only.
 
 import HostProtocol
 import Platform
@@ -10,16 +10,16 @@ import PluginAPI
 final class GivenTap {
   private var fd: Int32
   private let spec: TapSpec
-  /// Lives as long as the instance, as the header promises: for ever.
+  /// Valid as long as the instance, as the header promises: never freed.
   private let staticName: UnsafePointer<CChar>
 
-  /// Of the interface.
+  /// Name of the interface.
   var name: String { spec.name }
 
-  /// Whoever has the other end of it takes super-frames and unfinished checksums.
+  /// Whether the peer of the device accepts GSO frames and partial checksums.
   var takesOffloads: Bool { spec.takesOffloads }
 
-  /// Takes over `fd`.
+  /// Takes ownership of `fd`.
   init(_ spec: TapSpec, fd: Int32) {
     self.spec = spec
     self.fd = fd
@@ -32,7 +32,7 @@ final class GivenTap {
 
   private var flags: UInt32 { spec.vnetHeader ? LND_UPLINK_VNET_HDR : 0 }
 
-  /// Without its size, which is the reader's.
+  /// Without `size`, which the reader sets.
   var table: lnd_tap {
     var table = lnd_tap()
     table.mtu = UInt32(clamping: spec.mtu)
@@ -43,7 +43,7 @@ final class GivenTap {
     return table
   }
 
-  /// The TAP as an uplink, once; its descriptor goes with it.
+  /// The TAP as an uplink, with ownership of its descriptor; once.
   func takeUplink(_ flags: UInt32) -> lnd_uplink? {
     guard fd >= 0 else { return nil }
     defer { fd = -1 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host's side of the extensions: dns/1, names/1, uplink/1, tap/1, guard/1 and, for DNS plugins,
-// dns-cache/1 and dns-next/1; loopcheck/1 for all.
-// Static tables of C functions; `context` is the bridge, whose role does it.
+// The host's side of the extensions: dns/1, names/1, uplink/1, tap/1 and guard/1 for network plugins, dns-cache/1 and
+// dns-next/1 for DNS plugins, loopcheck/1 for both. Static tables of C functions; `context` is the bridge, whose role
+// carries out the call.
 
 import Platform
 import PluginAPI
 import Wire
 
 enum HostExtensions {
-  // Immutable once made, for the life of the process: safe to share.
+  // Immutable after initialisation and never freed, so that threads may share it.
   nonisolated(unsafe) static let loopCheck = forever(
     lnd_host_loopcheck(
       size: UInt32(MemoryLayout<lnd_host_loopcheck>.stride), flags: 0, on_loop: isOnLoop))
@@ -61,7 +61,7 @@ enum HostExtensions {
   }
 }
 
-/// Runs `body` with the network plugin of a bridge.
+/// Calls `body` with the network plugin of a bridge.
 private func network<Result>(
   _ context: Context?, else fallback: Result, _ body: (NetworkPlugin) -> Result
 ) -> Result {
@@ -75,7 +75,7 @@ private func isOnLoop(_ context: Context?) -> Int32 {
   withBridge(context, else: 0) { ThreadID.current == $0.thread ? 1 : 0 }
 }
 
-/// A question that a plugin hands over, copied; nil: it is none.
+/// A copy of a plugin's question; nil if it is invalid.
 private func question(
   _ raw: UnsafePointer<lnd_dns_query>?, _ bridge: PluginBridge
 ) -> (message: [UInt8], transport: DNSTransport, deadline: UInt64, from: DNSQuestioner)? {
@@ -102,7 +102,7 @@ private func question(
 private func dnsQuery(_ context: Context?, _ query: UnsafePointer<lnd_dns_query>?) -> lnd_op {
   network(context, else: 0) { plugin in
     guard var asked = question(query, plugin.bridge) else { return 0 }
-    // The host knows its guests.
+    // Adds what the host knows of the guest.
     asked.from = plugin.identified(asked.from)
     return plugin.services?.pluginAsks(
       asked.message, asked.transport, deadline: asked.deadline, from: asked.from) ?? 0
@@ -160,7 +160,7 @@ private func namesWithdraw(
   }
 }
 
-/// What uplinks can be asked for.
+/// Flags that an uplink may have.
 private let uplinkFlags = LND_UPLINK_VNET_HDR | LND_UPLINK_DIRECT
 
 private func uplinkAdd(
@@ -177,7 +177,7 @@ private func uplinkAdd(
       asked = try ABITable.copy(
         uplink, into: lnd_uplink(), minimum: ABI10.uplink, flags: uplinkFlags)
     } catch {
-      // The descriptor is the host's, whatever comes of it.
+      // The host owns the descriptor whatever the result of the call.
       if case .flags = error, uplink.pointee.fd >= 0 { Descriptor.close(uplink.pointee.fd) }
       return bridge.failed(error.status, "the uplink's table \(error.text)")
     }
@@ -201,7 +201,7 @@ private func uplinkAdd(
 }
 
 extension PluginBridge {
-  /// Notes the reason of a failure; returns its status.
+  /// Records the reason of a failure; returns its status.
   func failed(_ status: lnd_status, _ text: String) -> lnd_status {
     fail(status, nil, text)
     return status

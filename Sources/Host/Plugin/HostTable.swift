@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions of lnd_host. C functions without captures: `context` is the
-// bridge. They check what they are given and hand it on.
+// The functions of lnd_host: C functions without captures, whose `context` is the bridge. They check their arguments and
+// pass them on.
 
 import LibC
 import Platform
@@ -33,7 +33,7 @@ enum HostTable {
   }
 }
 
-/// Runs `body` with the bridge behind `context`, without retaining it.
+/// Calls `body` with the bridge of `context`, without retaining it.
 @inline(__always)
 func withBridge<Result>(
   _ context: Context?, else fallback: Result, _ body: (PluginBridge) -> Result
@@ -42,7 +42,7 @@ func withBridge<Result>(
   return Unmanaged<PluginBridge>.fromOpaque(context)._withUnsafeGuaranteedRef(body)
 }
 
-/// The same for functions of the loop thread.
+/// The same for functions that only the loop thread may call.
 @inline(__always)
 func onLoop<Result>(
   _ context: Context?, else fallback: Result, _ body: (PluginBridge) -> Result
@@ -50,7 +50,7 @@ func onLoop<Result>(
   withBridge(context, else: fallback) { $0.onLoop() ? body($0) : fallback }
 }
 
-/// Text of a plugin: bounded, repaired where it is not UTF-8.
+/// Text from a plugin: bounded, invalid UTF-8 replaced.
 func pluginText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
   guard let text else { return "" }
   let count = Int(min(length, UInt64(HostLog.maximumLength)))
@@ -58,10 +58,10 @@ func pluginText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
     decoding: UnsafeRawBufferPointer(start: UnsafeRawPointer(text), count: count), as: UTF8.self)
 }
 
-/// Bytes of a reason: it stands in a column, in a log and in an error's line.
+/// Maximum bytes of a reason, which is shown in tables, logs and errors.
 private let maximumReason = UInt64(LND_MAX_REASON)
 
-/// The reason of a failure: one line, which says where it was cut.
+/// The reason of a failure: one line, with a mark if it was cut off.
 func reasonText(_ text: UnsafePointer<CChar>?, _ length: UInt64) -> String {
   var line = pluginText(text, min(length, maximumReason))
   line = String(
@@ -76,7 +76,7 @@ private func hostLog(
   _ context: Context?, _ level: UInt32, _ text: UnsafePointer<CChar>?, _ length: UInt64
 ) {
   withBridge(context, else: ()) { bridge in
-    // A level of a later ABI is above the ones known here.
+    // Levels of later ABI versions are above the known ones.
     let level = HostLog.Level(rawValue: level) ?? .error
     guard level >= bridge.log.minimum else { return }
     let text = pluginText(text, length)
@@ -110,7 +110,7 @@ private func hostAddFD(
 }
 
 extension lnd_status {
-  /// Why the kernel does not watch a descriptor (epoll_ctl(2)).
+  /// The reason why epoll_ctl(2) failed.
   fileprivate init(watching error: Errno) {
     switch error.rawValue {
     case EEXIST: self = LND_ERR_EXISTS
@@ -148,7 +148,7 @@ private func hostTimerAt(_ context: Context?, _ deadline: UInt64, _ user: UInt64
   }
 }
 
-/// One that has fired is no mistake: cancelling is how a plugin makes sure.
+/// Cancelling a timer that has fired is allowed: plugins do so to be sure.
 private func hostTimerCancel(_ context: Context?, _ timer: lnd_handle) {
   onLoop(context, else: ()) { _ = $0.timers.cancel(timer) }
 }
@@ -170,7 +170,7 @@ private func hostFail(
   _ context: Context?, _ code: lnd_status, _ pointer: UnsafePointer<CChar>?,
   _ text: UnsafePointer<CChar>?, _ length: UInt64
 ) -> lnd_status {
-  // A failure that says "fine" would be taken for success.
+  // A failure with a status that means success becomes an internal error.
   let code = code < 0 ? code : LND_ERR_INTERNAL
   return onLoop(context, else: code) { bridge in
     let pointer = pointer.map { String(String(cString: $0).prefix(256)) }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an instance of any kind is to be (lnd_instance_config), and its way through validate and create, and through
-// reconfigure while it runs.
+// The settings of an instance of any kind (lnd_instance_config), passed to validate and create, and to reconfigure while it
+// runs.
 
 import HostProtocol
 import PluginAPI
 
 struct InstanceSettings {
-  /// The name of the network.
+  /// Name of the network.
   var network: String
-  /// "" but for a network plugin.
+  /// "" for a DNS plugin.
   var mode = ""
-  /// No other instance of the network has it.
+  /// Unique within the network.
   var instance: String
-  /// One JSON object, checked against the plugin's schema, defaults filled in.
+  /// A JSON object, validated by the plugin's schema, with defaults filled in.
   var options: String
-  /// "": there is none.
+  /// "": none.
   var stateDirectory = ""
 
   func withConfig<Value>(_ body: (UnsafePointer<lnd_instance_config>) -> Value) -> Value {
@@ -42,7 +42,7 @@ struct InstanceSettings {
 }
 
 extension PluginBridge {
-  /// - Throws: what the plugin says against them; one without `validate` says nothing.
+  /// - Throws: the plugin's objection; nothing if it has no `validate`.
   func validate(_ plugin: Module.Descriptor, _ settings: InstanceSettings) throws(HostError) {
     let checked: Result<Void, HostError> = settings.withConfig { config in
       Result { () throws(HostError) in
@@ -54,7 +54,7 @@ extension PluginBridge {
     try checked.get()
   }
 
-  /// validate, create.
+  /// Calls validate and create.
   func create(_ plugin: Module.Descriptor, _ settings: InstanceSettings) throws(HostError) {
     let created: Result<Void, HostError> = settings.withConfig { config in
       Result { () throws(HostError) in
@@ -67,8 +67,8 @@ extension PluginBridge {
     try created.get()
   }
 
-  /// Has other options hold while it runs.
-  /// - Throws: why they do not; what held goes on. `unsupported`: only from its next start on.
+  /// Changes the options of a running instance.
+  /// - Throws: the plugin's objection; the old options stay in effect. `unsupported`: they take effect at its next start.
   func reconfigure(_ settings: InstanceSettings) throws(HostError) {
     guard let reconfigure = callbacks.reconfigure, let instance, isStarted else {
       throw HostError(.unsupported, "its options hold from its next start on", plugin: name)

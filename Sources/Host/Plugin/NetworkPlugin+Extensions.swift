@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network plugin's side of forward/1, connect/1 and lease/1.
+// Calls of a network plugin's extensions forward/1, connect/1 and lease/1.
 
 import HostProtocol
 import JSONCoding
@@ -20,8 +20,8 @@ extension NetworkPlugin {
     return copy
   }
 
-  /// The reply comes when the plugin is done.
-  /// - Parameter listener: of a unix forward, which listens already. The caller's.
+  /// The reply is sent when the plugin has completed the operation.
+  /// - Parameter listener: the listening socket of a Unix forward. Stays owned by the caller.
   func expose(_ spec: ForwardSpec, listener: Int32?, request: UInt64) throws(HostError) {
     guard let expose = try forwards().expose else {
       throw HostError(.unsupported, "the plugin offers no forwards", plugin: bridge.name)
@@ -45,13 +45,13 @@ extension NetworkPlugin {
     }
   }
 
-  /// What the plugin wrote, unchecked: a JSON array.
+  /// The plugin's output, not validated: a JSON array.
   func listForwards() throws(HostError) -> [UInt8] {
     guard let list = try forwards().list else { return Array("[]".utf8) }
     return bridge.collect("forward.list") { list(bridge.instance, $0) }
   }
 
-  /// - Throws: what is no address.
+  /// - Throws: for an invalid address.
   private func withForward(
     _ spec: ForwardSpec, guest: String?, listener: Int32? = nil,
     _ body: (UnsafePointer<lnd_forward>) -> Void
@@ -105,7 +105,7 @@ extension NetworkPlugin {
 
   // MARK: limanetd.connect/1
 
-  /// Takes over `fd`, whatever comes of it. The reply comes when the guest has answered.
+  /// Takes ownership of `fd` in every case. The reply is sent when the guest has answered.
   func connect(_ spec: ConnectSpec, fd: Int32, request: UInt64) throws(HostError) {
     guard let table = plugin.descriptor.getExtension(LND_EXT_CONNECT),
       let connect = try? ABITable.copy(table, into: lnd_plugin_connect(), minimum: ABI10.connect)
@@ -142,13 +142,13 @@ extension NetworkPlugin {
     return try? ABITable.copy(table, into: lnd_plugin_lease(), minimum: ABI10.lease)
   }
 
-  /// What the plugin wrote, unchecked: a JSON array; empty when the plugin gives no addresses.
+  /// The plugin's output, not validated: a JSON array; empty if the plugin leases no addresses.
   func listLeases() -> [UInt8] {
     guard let list = leases()?.list else { return Array("[]".utf8) }
     return bridge.collect("lease.list") { list(bridge.instance, $0) }
   }
 
-  /// A JSON object: what DHCP would give the guest.
+  /// A JSON object: the configuration that DHCP would give the guest.
   func reserveLease(_ port: Port) throws(HostError) -> JSONValue {
     guard let reserve = leases()?.reserve else {
       throw HostError(.unsupported, "the plugin gives no addresses", plugin: bridge.name)
@@ -167,7 +167,7 @@ extension NetworkPlugin {
     return value
   }
 
-  /// The guest does not use what `reserveLease` gave it any more. Nothing where the plugin has no word for it.
+  /// The guest no longer uses what `reserveLease` returned. No effect if the plugin has no such function.
   func releaseLease(_ port: Port) {
     guard let release = leases()?.release else { return }
     withLeaseRequest(port) { request in
@@ -186,7 +186,7 @@ extension NetworkPlugin {
     }
   }
 
-  /// Who asks, with what the host knows of its guests.
+  /// The questioner, with what the host knows of its guest.
   func identified(_ questioner: DNSQuestioner) -> DNSQuestioner {
     var found = questioner
     if found.port == Switch.handle { found.port = 0 }

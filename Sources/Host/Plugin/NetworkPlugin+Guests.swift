@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A switched network's guests, told to its plugin (limanetd.guests/1), and what the switch has
-// to say about them, told to the log. Thread: loop only.
+// Reports the guests of a switched network to its plugin (limanetd.guests/1), and the switch's events about them to the
+// log. Thread: loop only.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
 extension NetworkPlugin {
-  /// Once the switch's port is up.
+  /// Called when the switch's port is up.
   func watchSwitch() {
     guard let learningSwitch else { return }
     learningSwitch.waitsPatiently = (guests?.flags ?? 0) & LND_GUESTS_SELECTIVE != 0
@@ -75,7 +75,7 @@ extension NetworkPlugin {
     return "guest " + (port.name.isEmpty ? "\(port.id)" : "\(port.id) (\(port.name))")
   }
 
-  /// A guest could fill the log: it is limited.
+  /// Rate-limited: guests could fill the log.
   private func warn(_ text: @autoclosure () -> String) {
     guard let unsaid = noticeLog.admit(MonotonicClock.now()) else { return }
     let more = unsaid > 0 ? " (\(unsaid) more like it were not logged)" : ""

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkPlugin: the instance of the network plugin: its life, its ports, and
-// where its frames go. Switched networks have a Switch between guests and
-// plugin, isolated ones an IsolatedBinding. Thread: loop only.
+// NetworkPlugin: an instance of a network plugin: its life cycle, its ports and the path of its frames. A switched network
+// has a Switch between guests and plugin, an isolated one an IsolatedBinding. Thread: loop only.
 
 import HostProtocol
 import Platform
 import PluginAPI
 
-/// What a network plugin may ask of the rest of the host.
+/// Functions of the network process for its network plugin.
 protocol NetworkServices: AnyObject {
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64, from: DNSQuestioner
@@ -16,11 +15,11 @@ protocol NetworkServices: AnyObject {
   func pluginCancels(_ operation: lnd_op)
   func publish(_ name: String, _ address: String) -> lnd_status
   func withdraw(_ name: String, _ address: String?) -> lnd_status
-  /// Takes the descriptor over. After a failure the port is 0, and `fail` was called.
-  /// - Parameter takesOffloads: false where frames have to go out whole although a TAP's header could say otherwise.
+  /// Takes ownership of the descriptor. On failure the port is 0, and `fail` was called.
+  /// - Parameter takesOffloads: false if frames must be complete although a virtio-net header could describe offloads.
   func addUplink(_ uplink: lnd_uplink, takesOffloads: Bool) -> (lnd_status, lnd_port)
   func removeUplink(_ port: lnd_port)
-  /// A guest's address came to be its own, or no longer is.
+  /// A guest got or lost an address.
   func leasesChanged()
   func networkOperationDone(_ operation: Operation, _ result: Result<[UInt8], HostError>)
 }
@@ -30,35 +29,35 @@ final class NetworkPlugin: PluginRole {
   let plugin: LoadedPlugin
   weak var services: (any NetworkServices)?
   private let ops: lnd_network_ops
-  /// limanetd.guests/1, if the plugin offers it.
+  /// limanetd.guests/1, if the plugin has it.
   let guests: lnd_plugin_guests?
-  /// limanetd.tap/1, if the supervisor gave it one.
+  /// limanetd.tap/1, if the supervisor passed a TAP.
   private(set) var tap: GivenTap?
   /// Its `rx` and `tx_ready`.
   private(set) var receiver: FrameReceiver = .discard
-  /// Of a plugin that wants plain frames.
+  /// For plugins that take no offloads.
   private let plain: PlainFrames?
-  /// Rules of lnd_frame that it has broken, a bit each: each is told once.
+  /// Bit set of the rules of lnd_frame that the plugin has violated: each is reported once.
   private var faultsTold: UInt32 = 0
   var noticeLog = RateLimit(burst: 10, interval: 60_000_000_000)
 
-  /// Of the network; 0: not configured.
+  /// The network's MTU; 0: not configured.
   private var mtu: UInt32 = 0
-  /// The switch's port is.
+  /// Whether the switch's port is up.
   private var isUp = false
-  /// Uplinks of the plugin's, in order, whose `port_up` is due, and those that are up.
+  /// The plugin's uplinks: those whose `port_up` is pending, in order, and those that are up.
   var unannounced: [Port] = []
   private var announced: Set<lnd_port> = []
 
-  /// What `rx` is being called with.
+  /// The arguments of `rx` during the call.
   private var batch: (port: lnd_port, frames: UnsafePointer<lnd_frame>?, count: UInt32) = (
     0, nil, 0
   )
 
-  // One of the two.
+  // One of the two is set.
   private(set) var learningSwitch: Switch?
   private(set) var binding: IsolatedBinding?
-  // The same for the packet path, which retains nothing.
+  // For the packet path: accessed without a retain.
   private var fastSwitch: Unmanaged<Switch>?
   private var fastBinding: Unmanaged<IsolatedBinding>?
 
@@ -74,7 +73,7 @@ final class NetworkPlugin: PluginRole {
       reactor: reactor)
     bridge.role = self
     bridge.network = Unmanaged.passUnretained(self)
-    // The instance of this class lives as long as its bridge: for ever.
+    // Never freed, as its bridge.
     let context = Unmanaged.passRetained(self).toOpaque()
     let receiver = FrameReceiver(
       context: context, frames: receiveFrames, ready: ops.tx_ready == nil ? nil : portReady)
@@ -96,8 +95,8 @@ final class NetworkPlugin: PluginRole {
 
   // MARK: Life
 
-  /// validate, create, and the beginning of `start`; `finishStart` follows its end.
-  /// - Parameter tap: of `spec.tap`; taken over, whatever comes of it.
+  /// Calls validate and create, and begins `start`; `finishStart` is called when that has ended.
+  /// - Parameter tap: descriptor of `spec.tap`; ownership is taken in every case.
   func beginStart(_ spec: NetworkSpec, tap fd: Int32? = nil) throws(HostError) {
     try take(spec.tap, fd, hasOther: spec.hasPeer || spec.hasCards)
     mtu = UInt32(clamping: spec.mtu)
@@ -105,10 +104,10 @@ final class NetworkPlugin: PluginRole {
     bridge.beginStart()
   }
 
-  /// A guest claims what another has: the other may be gone, and nobody has been told.
+  /// Called when a guest claims an address of another, which may have left without the plugin being notified.
   var onContest: () -> Void = {}
 
-  /// It has started: for a switched network its one port comes up, and the uplinks it has added meanwhile.
+  /// After `start`: brings up the port of a switched network, and the uplinks added meanwhile.
   func finishStart() throws(HostError) {
     guard learningSwitch != nil else { return }
     var info = switchInfo
@@ -118,12 +117,12 @@ final class NetworkPlugin: PluginRole {
     announceUplinks()
   }
 
-  /// What it says of options, with nothing made.
+  /// Validates options without creating an instance.
   func validate(_ spec: NetworkSpec) throws(HostError) {
     try bridge.validate(plugin.descriptor, settings(spec))
   }
 
-  /// Has other options hold, if it can.
+  /// Changes options of the running instance, if the plugin can.
   func reconfigure(_ spec: NetworkSpec) throws(HostError) {
     try bridge.reconfigure(settings(spec))
     let changed = UInt32(clamping: spec.mtu)
@@ -139,7 +138,7 @@ final class NetworkPlugin: PluginRole {
       stateDirectory: spec.stateDirectory)
   }
 
-  /// - Parameter hasOther: the supervisor sees to its way out by ports.
+  /// - Parameter hasOther: the supervisor provides the network's uplink by ports.
   private func take(_ spec: TapSpec?, _ fd: Int32?, hasOther: Bool) throws(HostError) {
     if let fd, let spec, plugin.descriptor.needsTap {
       tap = GivenTap(spec, fd: fd)
@@ -153,8 +152,7 @@ final class NetworkPlugin: PluginRole {
 
   // MARK: Ports
 
-  /// Joins a guest's port to the network. On failure it is as if it had never
-  /// been.
+  /// Adds a guest's port to the network. On failure nothing has changed.
   func attach(_ port: Port) throws(HostError) {
     if let learningSwitch {
       guard learningSwitch.attach(port, as: .guest) != nil else {
@@ -186,13 +184,13 @@ final class NetworkPlugin: PluginRole {
     return info
   }
 
-  /// All but the name.
+  /// Without the name.
   func guestInfo(_ port: Port) -> lnd_port_info {
     var info = lnd_port_info()
     info.size = UInt32(MemoryLayout<lnd_port_info>.stride)
     info.kind = LND_PORT_GUEST
     info.port = port.handle
-    // Numbers from 2^32 on are this process's own.
+    // Numbers from 2^32 on are local to this process.
     info.link = port.id < 1 << 32 ? port.id : 0
     info.queues = 1
     info.mtu = port.mtu
@@ -201,7 +199,8 @@ final class NetworkPlugin: PluginRole {
     return info
   }
 
-  /// Uplinks added since the last turn are told of: their `port_up` is not called from inside of `add`. After the switch's.
+  /// Calls `port_up` for uplinks added since the last iteration, which must not happen inside of `add`. After the switch's
+  /// port.
   func announceUplinks() {
     guard isUp, !unannounced.isEmpty else { return }
     let new = unannounced
@@ -223,7 +222,7 @@ final class NetworkPlugin: PluginRole {
     }
   }
 
-  /// An uplink of the plugin's is gone; it hears of that if it has heard of the uplink.
+  /// Removes an uplink of the plugin; `port_down` is called if `port_up` was.
   func uplinkDown(_ handle: lnd_port) {
     unannounced.removeAll { $0.handle == handle }
     guard announced.remove(handle) != nil else { return }
@@ -241,7 +240,7 @@ final class NetworkPlugin: PluginRole {
     try result.get()
   }
 
-  /// What the plugin was told of a guest's port has changed.
+  /// Reports a change of a guest's port to the plugin.
   func changed(_ port: Port) {
     if learningSwitch?.port(port.handle) === port { return guestChanged(port) }
     guard binding?.port(port.handle) === port else { return }
@@ -257,7 +256,7 @@ final class NetworkPlugin: PluginRole {
     }
   }
 
-  /// Takes a guest's port off the network. Idempotent.
+  /// Removes a guest's port from the network. Idempotent.
   func detach(_ port: Port) {
     if let learningSwitch, learningSwitch.port(port.handle) === port {
       let handle = port.handle
@@ -274,7 +273,7 @@ final class NetworkPlugin: PluginRole {
     bridge.call("port_down") { ops.port_down?(bridge.instance, handle) }
   }
 
-  /// Before `stop`: the port of the switch, the last one.
+  /// Before `stop`: removes the switch's port, the last one.
   func detachSwitch() {
     guard learningSwitch != nil, isUp else { return }
     isUp = false
@@ -313,8 +312,8 @@ final class NetworkPlugin: PluginRole {
     batch.count = 0
   }
 
-  /// The frame of the batch that the plugin has now that ends in these bytes, with the guest's port that it came from: what
-  /// brought a question. Nil: none, or the plugin is not in `rx`.
+  /// During `rx`: the frame of the batch that ends in these bytes, with the port of its guest. It identifies the guest of a
+  /// question. Nil if there is none, or outside of `rx`.
   func frame(endingIn bytes: [UInt8]) -> (frame: lnd_frame, guest: lnd_port)? {
     guard let frames = batch.frames else { return nil }
     for frame in UnsafeBufferPointer(start: frames, count: Int(batch.count)) {
@@ -329,9 +328,9 @@ final class NetworkPlugin: PluginRole {
     return nil
   }
 
-  /// A frame of the plugin's was dropped.
+  /// A frame from the plugin was dropped.
   private func noteMalformed(_ frame: UnsafePointer<lnd_frame>) {
-    // What a frame's own members do not show is in its headers.
+    // If the members of lnd_frame are valid, the error is in the headers.
     let fault = frame.fault ?? .segments
     guard faultsTold & 1 << fault.rawValue == 0 else { return }
     faultsTold |= 1 << fault.rawValue
@@ -349,7 +348,7 @@ final class NetworkPlugin: PluginRole {
 
   // MARK: Operations and extensions
 
-  /// Completes an operation that the plugin asked of the host.
+  /// Completes an operation requested by the plugin.
   func complete(_ operation: lnd_op, _ status: lnd_status, _ bytes: [UInt8]) {
     guard let done = ops.instance.on_op_done, bridge.instance != nil else { return }
     bytes.withUnsafeBufferPointer { buffer in
@@ -377,7 +376,7 @@ final class NetworkPlugin: PluginRole {
   }
 }
 
-/// FrameReceiver's functions: `context` is the NetworkPlugin.
+/// Functions of FrameReceiver; `context` is the NetworkPlugin.
 private func receiveFrames(
   _ context: UnsafeMutableRawPointer?, _ port: lnd_port, _ frames: UnsafePointer<lnd_frame>?,
   _ count: UInt32

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operations the host has asked a plugin for: each ends exactly once. Handles
-// carry a generation; a stale one finds nothing. Thread: loop only.
+// Operations that the host has requested of a plugin; each ends exactly once. Handles have a generation; a stale one is not
+// found. Thread: loop only.
 
 import DNSMessage
 
-/// What an operation is for.
+/// The purpose of an operation.
 enum Operation {
   case start
   case stop
@@ -13,7 +13,7 @@ enum Operation {
   case request(UInt64)
   /// A question to a DNS plugin.
   case question(DNSLookupID)
-  /// The same, by the DNS plugin in front of it.
+  /// A question of the DNS plugin before it in the chain.
   case relayed(UInt64)
 }
 
@@ -27,7 +27,7 @@ struct OperationTable {
   private var free: [UInt32] = []
   private(set) var count = 0
 
-  /// Never 0.
+  /// Returns the operation's handle, never 0.
   mutating func begin(_ operation: Operation) -> UInt64 {
     let index: Int
     if let reused = free.popLast() {
@@ -41,21 +41,21 @@ struct OperationTable {
     return UInt64(slots[index].generation) << 32 | UInt64(index)
   }
 
-  /// What `handle` is for; nil for a stale one.
+  /// The purpose of `handle`; nil if it is stale.
   subscript(handle: UInt64) -> Operation? {
     let index = Int(handle & 0xffff_ffff)
     guard index < slots.count, slots[index].generation == UInt32(handle >> 32) else { return nil }
     return slots[index].operation
   }
 
-  /// All handles are stale from now on.
+  /// Makes all handles stale.
   mutating func endAll() {
     for index in slots.indices where slots[index].operation != nil {
       _ = end(UInt64(slots[index].generation) << 32 | UInt64(index))
     }
   }
 
-  /// What `handle` is for, whose life ends now; nil for a stale one.
+  /// Ends the operation and returns its purpose; nil if `handle` is stale.
   mutating func end(_ handle: UInt64) -> Operation? {
     let index = Int(handle & 0xffff_ffff)
     guard index < slots.count, slots[index].generation == UInt32(handle >> 32),

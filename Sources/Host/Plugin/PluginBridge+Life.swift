@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What both kinds of plugins go through: create, start, stop, destroy.
+// The life cycle common to both kinds of plugins: create, start, stop, destroy.
 
 import HostProtocol
 import JSONCoding
@@ -8,7 +8,7 @@ import Platform
 import PluginAPI
 
 extension PluginBridge {
-  /// Keeps the instance that `body` returns.
+  /// Stores the instance that `body` returns.
   func create(_ body: () -> UnsafeMutableRawPointer?) throws(HostError) {
     try attempt("create") {
       instance = body()
@@ -17,7 +17,7 @@ extension PluginBridge {
     reactor.add(self)
   }
 
-  /// Begins to start; `startOutcome` says, now or in a later turn of the loop, what came of it.
+  /// Calls `start`; `startOutcome` has the result now or in a later iteration.
   func beginStart() {
     mayWatch = true
     let operation = operations.begin(.start)
@@ -28,7 +28,7 @@ extension PluginBridge {
     startOutcome = .failure(takeFailure(status, "start"))
   }
 
-  /// An operation of the host's has ended.
+  /// An operation of the host has ended.
   func operationDone(
     _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer
   ) {
@@ -38,13 +38,13 @@ extension PluginBridge {
     }
     switch outcome(status, bytes) {
     case .success: startOutcome = .success(())
-    // What `fail` said names the option, too.
+    // The reason passed to `fail` is more precise: it names the option.
     case .failure(let error): startOutcome = .failure(failure ?? error)
     }
     failure = nil
   }
 
-  /// What came of `beginStart`, once. After a failure the instance is destroyed.
+  /// The result of `beginStart`, once. After a failure the instance is destroyed.
   func takeStart() -> Result<Void, HostError>? {
     guard let outcome = startOutcome else { return nil }
     startOutcome = nil
@@ -52,7 +52,7 @@ extension PluginBridge {
     return outcome
   }
 
-  /// Gives up on a start that takes too long. The instance is destroyed.
+  /// Ends a start that takes too long. The instance is destroyed.
   func abandonStart() -> HostError {
     let error = HostError(
       .timeout, "start was not completed within \(LND_START_MS / 1000) s", plugin: name)
@@ -61,14 +61,14 @@ extension PluginBridge {
     return error
   }
 
-  /// Asks to wind down; ends as `Operation.stop`. Only what has started.
+  /// Calls `stop`, which ends as `Operation.stop`. Only after a start.
   func stop() {
     guard instance != nil, isStarted else { return }
     let operation = operations.begin(.stop)
     call("stop") { callbacks.stop?(instance, operation) }
   }
 
-  /// Frees the instance; nothing is delivered any more. Idempotent.
+  /// Frees the instance; no events are delivered afterwards. Idempotent.
   func destroy() {
     guard let doomed = instance else { return }
     closed.store(true, ordering: .releasing)
@@ -77,7 +77,7 @@ extension PluginBridge {
     call("destroy") { callbacks.destroy?(doomed) }
   }
 
-  /// The object of `status`; nil: the plugin has none.
+  /// The object written by `status`; nil if the plugin has none.
   func status() -> JSONValue? {
     guard let status = callbacks.status, let instance else { return nil }
     let bytes = collect("status") { status(instance, $0) }
@@ -90,16 +90,16 @@ extension PluginBridge {
     return log.secrets.masked(value)
   }
 
-  /// Bytes of one status, which answers of the supervisor's carry for each network.
+  /// Maximum bytes of a status, which the supervisor includes in answers about each network.
   private static let statusLimit = Int(LND_MAX_STATUS)
 
-  /// In the place of counters: whoever looks for them sees why they are not there.
+  /// A status that explains why there are no counters.
   private func noStatus(_ reason: String) -> JSONValue {
     if statusLog.admit(MonotonicClock.now()) != nil { log.warning(component, reason) }
     return .object(["error": .string(reason)])
   }
 
-  /// An operation's result: its bytes, or the reason of the failure as text.
+  /// The result of an operation: its bytes, or a failure with the bytes as its reason.
   func outcome(_ status: lnd_status, _ bytes: UnsafeRawBufferPointer) -> Result<[UInt8], HostError>
   {
     guard status != LND_OK else { return .success(Array(bytes)) }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PluginBridge: one plugin instance and what the host keeps for it: its
-// lnd_host table, watched fds, timers, operations, the open sink, the reason
-// of a failure, and the events of this turn.
+// PluginBridge: one plugin instance with its resources in the host: the lnd_host table, watched descriptors, timers,
+// operations, the open sink, the reason of a failure, and the events of this iteration.
 //
-// Everything a plugin passes in is checked: handles by generation and owner,
-// lengths, NULL, the calling thread. What is wrong is counted, never fatal.
+// All arguments of a plugin are checked: handles by generation and owner, lengths, NULL, the calling thread. Violations are
+// counted and never fatal.
 //
-// Lives to the end of the process: threads of a plugin may hold its address
-// longer than they should. Thread: loop only, but for what says [any].
+// Never freed: a plugin's threads may keep its address too long. Thread: loop only, except where [any] is noted.
 
 import CPlatform
 import HostProtocol
@@ -17,10 +15,9 @@ import PluginAPI
 import Synchronization
 
 package final class PluginBridge {
-  /// A callback that takes longer is worth a line in the log: all guests wait
-  /// meanwhile.
+  /// Callbacks that take longer are logged, nanoseconds: all guests wait meanwhile.
   static let slow = UInt64(LND_SLOW_MS) * 1_000_000
-  /// Bytes that `write` may collect in one sink.
+  /// Maximum bytes of a sink.
   static let sinkLimit = Int(LND_MAX_WRITE)
 
   let name: String
@@ -28,35 +25,34 @@ package final class PluginBridge {
   let log: HostLog
   let reactor: Reactor
   let thread: ThreadID
-  /// What the plugin gets; valid as long as the bridge.
+  /// The table passed to the plugin; valid as long as the bridge.
   let table: UnsafeMutablePointer<lnd_host>
   private let staticName: UnsafePointer<CChar>
   private let heartbeat: Heartbeat
-  /// This plugin's slot in it.
+  /// The plugin's slot in the heartbeat page.
   private let label: UInt64
 
-  /// The instance, once `create` has returned it.
+  /// The instance that `create` returned.
   var instance: UnsafeMutableRawPointer?
   let callbacks: lnd_instance_ops
-  /// Roles live as long as their bridges, for ever, and are used on the packet
-  /// path: neither weak nor counted.
+  /// Roles are never freed, as their bridges, and are used on the packet path: no weak and no counted reference.
   unowned(unsafe) var role: (any PluginRole)?
-  /// The role again when it is the network plugin's: `send` without a retain.
+  /// The role if it is a network plugin: for `send` without a retain.
   var network: Unmanaged<NetworkPlugin>?
 
   var timers = TimerHeap(limit: Int(LND_MAX_TIMERS))
   var operations = OperationTable()
   var failure: HostError?
-  /// What came of `start`, until it is taken.
+  /// The result of `start`, until it is taken.
   var startOutcome: Result<Void, HostError>?
   var isStarted = false
-  /// `start` was called: it may watch descriptors and set timers.
+  /// `start` was called: the plugin may watch descriptors and set timers.
   var mayWatch = false
-  /// What it says of itself (LND_STATE_*), and who is told of a change.
+  /// The state reported by the plugin (LND_STATE_*), and the function called on a change.
   private(set) var state: (number: UInt32, text: String) = (LND_STATE_OK, "")
   var onReport: ((UInt32, String) -> Void)?
   var sink: (id: UInt64, bytes: [UInt8])?
-  /// The sink took less than was written.
+  /// More was written to the sink than it may hold.
   var sinkOverflowed = false
   private var lastSink: UInt64 = 0
   private(set) var staleHandles: UInt64 = 0
@@ -65,7 +61,7 @@ package final class PluginBridge {
   private var misuseLog = RateLimit(burst: 10, interval: 60_000_000_000)
   var statusLog = RateLimit(burst: 1, interval: 600_000_000_000)
 
-  /// Tokens and events of this turn, side by side.
+  /// Tokens and events of this iteration, by index.
   private var tokens: [UInt64] = []
   private var events: [lnd_fd_event] = []
 
@@ -88,7 +84,7 @@ package final class PluginBridge {
     table = ABITable.forever(lnd_host())
     staticName = HostIdentity.staticText(name)
     table.pointee = HostTable.make(context: Unmanaged.passUnretained(self).toOpaque())
-    // See above: never freed.
+    // Never freed, see the head of this file.
     _ = Unmanaged.passRetained(self)
   }
 
@@ -96,7 +92,7 @@ package final class PluginBridge {
 
   // MARK: Calling the plugin
 
-  /// Calls the plugin and keeps the time. `name` is the callback's.
+  /// Calls the plugin and measures the time. `name` is the callback's.
   @inline(__always)
   func call<Result>(_ name: StaticString, _ body: () -> Result) -> Result {
     let start = MonotonicClock.now()
@@ -118,7 +114,7 @@ package final class PluginBridge {
     log.warning(component, "callback \(name) took \(spent / 1_000_000) ms\(more)")
   }
 
-  /// Calls what may fail: an instance's `create`, `start`, `port_up`.
+  /// Calls a function that may fail: an instance's `create`, `start`, `port_up`.
   func attempt(_ name: StaticString, _ body: () -> lnd_status) throws(HostError) {
     failure = nil
     let status = call(name, body)
@@ -126,7 +122,7 @@ package final class PluginBridge {
     throw takeFailure(status, name)
   }
 
-  /// The reason the plugin gave with `fail`, or one made of its status.
+  /// The reason that the plugin passed to `fail`, or one derived from the status.
   func takeFailure(_ status: lnd_status, _ name: StaticString) -> HostError {
     defer { failure = nil }
     if let failure { return failure }
@@ -135,7 +131,7 @@ package final class PluginBridge {
       plugin: self.name)
   }
 
-  /// What a callback writes to its sink.
+  /// The bytes that a callback writes to its sink.
   func collect(_ name: StaticString, _ body: (lnd_sink) -> Void) -> [UInt8] {
     lastSink &+= 1
     sink = (lastSink, [])
@@ -154,8 +150,7 @@ package final class PluginBridge {
     events.append(lnd_fd_event(user: user, events: ready.rawValue, reserved: 0))
   }
 
-  /// One `on_fds` for all of the turn, without those whose watch has ended
-  /// since they were collected.
+  /// Calls `on_fds` once for all events of the iteration, without those whose watch has ended since.
   func deliverEvents() {
     guard !events.isEmpty else { return }
     var kept = 0
@@ -201,7 +196,7 @@ package final class PluginBridge {
 
   func noteStale() { staleHandles &+= 1 }
 
-  /// A call that the header forbids. `how` is a part of a sentence.
+  /// Counts a call that violates the header's rules. `how` is part of a sentence.
   func noteMisuse(_ function: StaticString, _ how: @autoclosure () -> String) {
     staleHandles &+= 1
     guard let unsaid = misuseLog.admit(MonotonicClock.now()) else { return }
@@ -209,7 +204,7 @@ package final class PluginBridge {
     log.warning(component, "\(function) was called \(how())\(more)")
   }
 
-  /// limanetd: `report`. A change of state is a line in the log.
+  /// `lnd_host.report`. A change of state is logged.
   func report(_ number: UInt32, _ text: String) {
     guard (LND_STATE_OK...LND_STATE_FAILED).contains(number) else {
       return noteMisuse("report", "with a state that is none: \(number)")
@@ -235,7 +230,7 @@ package final class PluginBridge {
     }
   }
 
-  /// [any] False, and counted, when called from another thread than the loop.
+  /// [any] False, and counted, if called from another thread than the loop's.
   @inline(__always)
   func onLoop() -> Bool {
     if ThreadID.current == thread { return true }
@@ -256,7 +251,7 @@ package final class PluginBridge {
   }
 }
 
-/// What differs: the network plugin's and the DNS plugin's side of lnd_host.
+/// The differences between network and DNS plugins in lnd_host.
 protocol PluginRole: AnyObject {
   func operationDone(
     _ operation: Operation, _ handle: lnd_op, _ status: lnd_status, _ bytes: UnsafeRawBufferPointer)
@@ -264,7 +259,7 @@ protocol PluginRole: AnyObject {
 }
 
 extension HostError.Code {
-  /// LND_ERR_*; an unknown one is INTERNAL.
+  /// The error of an LND_ERR_*; `internal` for an unknown one.
   init(_ status: lnd_status) {
     switch status {
     case LND_ERR_INVALID_CONFIG: self = .invalidConfig

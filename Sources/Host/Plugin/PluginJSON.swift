@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON that a plugin wrote: passed on only if it is JSON.
+// Validation of JSON written by a plugin.
 
 import JSONCoding
 
 enum PluginJSON {
-  /// The value; nil, with a line in the log, when they are not JSON.
+  /// The value; nil, with a log message, if the bytes are not JSON.
   static func checked(_ bytes: [UInt8], _ bridge: PluginBridge) -> JSONValue? {
     do throws(JSONSyntaxError) {
       return bridge.log.secrets.masked(try JSONValue(parsing: bytes))

@@ -3,7 +3,7 @@
 // A guest's limits at its link (RateGate). What it sends is read more slowly, so that its sender waits as on a slow line; where
 // that is not possible, for a socket is shared, what is beyond the limit is dropped and counted. What it is sent waits with
 // the sender, as for a link that is full; frames of other guests wait in the queue, up to a quarter of a second's worth,
-// then they are dropped. Nobody else waits for it.
+// then they are dropped. Other guests are not delayed.
 //
 // Thread: loop only. The clock is read where there is a limit, once a batch.
 
@@ -24,7 +24,7 @@ extension Port {
 
   /// A deadline of `portWaitsForGate` has come.
   package final func onGateOpens() {
-    // One that was put off meanwhile is not due yet.
+    // A deadline that was moved meanwhile is not due yet.
     if MonotonicClock.now() >= gateDeadline { goOn() }
   }
 

@@ -206,7 +206,7 @@ package class Port {
     }
   }
 
-  /// Tells the sender if it was told to wait.
+  /// Notifies a sender that waits for room.
   final func announceReady() {
     guard owesReady, end == nil else { return }
     owesReady = false

@@ -37,7 +37,7 @@ package struct FrameReceiver {
   }
 }
 
-/// What a port polls for.
+/// The events a port polls for.
 package struct PortInterest: OptionSet, Sendable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }

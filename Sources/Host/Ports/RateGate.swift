@@ -19,7 +19,7 @@ struct RateGate: Equatable {
 
   /// - Parameter leastPackets: pass at once whatever the rate.
   init(_ rate: LinkLimits.Rate, leastPackets: UInt64 = 32) {
-    // Of a frame of 64 KiB, and so many small ones, nobody is to wait for the rest.
+    // The burst holds a GSO frame of 64 KiB, or as many small frames, so that they pass without a delay.
     bytes = Meter(rate: rate.bytesPerSecond, least: 64 << 10)
     packets = Meter(rate: rate.packetsPerSecond, least: leastPackets)
     isActive = bytes.rate != 0 || packets.rate != 0
@@ -50,13 +50,13 @@ struct RateGate: Equatable {
     var rate: UInt64 = 0
     /// Nanoseconds' worth that may pass at once.
     var burst: UInt64 = 0
-    /// Up to when what has passed is paid for.
+    /// The time up to which the rate covers what has passed.
     var paid: UInt64 = 0
 
     private static let second: UInt64 = 1_000_000_000
-    /// What may pass at once is worth that at least: a loop that gets its processor late catches up.
+    /// Minimum burst, as nanoseconds of the rate: a loop that was not scheduled for some time can catch up.
     private static let shortest: UInt64 = 100_000_000
-    /// A wake-up that lets less than this pass, in time, costs more than it brings.
+    /// Minimum delay of a wake-up, nanoseconds: a shorter one would cost more than it gains.
     private static let wakeUp: UInt64 = 10_000_000
 
     init() {}

@@ -29,7 +29,7 @@ final class DNSService: DNSPluginOwner {
   var slept: () -> UInt64 = SleepClock.slept
   private var plugin: DNSPlugin?
   private var askers: [DNSTicket: Asker] = [:]
-  /// Questions that are not asked, but answered SERVFAIL at the end of the turn.
+  /// Questions to be answered SERVFAIL at the end of the iteration, without a query.
   private var refused: [(ticket: DNSTicket, answer: [UInt8])] = []
   private var hasEffects = false
   private var files = NameFiles()
@@ -75,7 +75,7 @@ final class DNSService: DNSPluginOwner {
   // MARK: Asking
 
   /// For limanetd.dns/1: the ticket is the plugin's operation.
-  /// - Parameter refuses: it is answered SERVFAIL, and nobody is asked.
+  /// - Parameter refuses: it is answered SERVFAIL without a query.
   func pluginAsks(
     _ message: [UInt8], _ transport: DNSTransport, deadline: UInt64,
     from questioner: DNSQuestioner = DNSQuestioner(), by asker: DNSAsker = .plugin,

@@ -290,7 +290,8 @@ final class GuestPorts {
     scheduleProbe(id)
   }
 
-  /// A guest claims what another has, who may be gone: datagram sockets do not say so. At most once a second.
+  /// A guest claims an address of another, which may have left: datagram sockets do not report that. Probes at most once a
+  /// second.
   func probeContested() {
     let now = MonotonicClock.now()
     guard now &- contestedAt > 1_000_000_000 else { return }
@@ -372,8 +373,7 @@ final class GuestPorts {
     reactor.schedule(.portGate(port.id), at: deadline)
   }
 
-  /// Reports and lets go what ended in this turn. Returns when to come back at
-  /// the latest.
+  /// Reports and releases ports that ended in this iteration. Returns the latest time of the next call.
   func turnEnded() -> UInt64 {
     cards?.settle()
     while let entry = doomed.popLast() {

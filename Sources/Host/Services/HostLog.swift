@@ -48,7 +48,7 @@ package struct HostLog: Sendable {
   package let minimum: Level
   private let fd: Int32
   private let budget = LogBudget()
-  /// What no line may have in it.
+  /// Texts that are masked in all lines.
   package let secrets = SecretTexts()
 
   package init(minimum: Level = .info, fd: Int32 = 2) {

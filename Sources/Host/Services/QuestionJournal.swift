@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QuestionJournal: guests' DNS questions that are under way, in memory that outlives the process: when it dies of one, or of
-// anything else meanwhile, the next process hands the frames that brought them to the network again, as if they had just
-// come, once the guest's link is there. A question that a process has died over twice is not asked a third time, but
-// answered SERVFAIL.
+// QuestionJournal: guests' DNS questions in progress, in memory that outlives the process. If the process dies, the next
+// one passes the frames that contained them to the network again, as if they had just arrived, when the guest's link has
+// been added. A question during which processes have died twice is not asked a third time, but answered SERVFAIL.
 //
-// A slot (JournalLayout.questionSlotSize bytes): UInt32 1 while the question is under way, UInt32 processes that have died
-// over it, UInt64 the guest, UInt64 when it came (monotonic nanoseconds), lnd_frame without its pointer, the frame's bytes.
-// What is read is another process's, perhaps half-written: lengths are checked. Thread: loop only.
+// A slot (JournalLayout.questionSlotSize bytes): UInt32 1 while the question is in progress, UInt32 number of processes
+// that have died during it, UInt64 the guest, UInt64 its arrival (monotonic nanoseconds), lnd_frame without its pointer,
+// the frame's bytes. The memory was written by another process, perhaps partially: lengths are checked. Thread: loop only.
 
 import HostProtocol
 import PluginAPI
@@ -16,16 +15,16 @@ final class QuestionJournal {
   /// A question of a process that died.
   struct Left {
     var guest: UInt64
-    /// Processes that died over it.
+    /// Number of processes that died during it.
     var deaths: UInt32
     var came: UInt64
     var frame: lnd_frame
     var bytes: [UInt8]
   }
 
-  /// Who asked so long ago has given up, nanoseconds.
+  /// Older questions are dropped, since their clients have given up, nanoseconds.
   static let longest: UInt64 = 10_000_000_000
-  /// Of one guest at a time.
+  /// Maximum for one guest.
   static let mostOfOneGuest = 64
   private static let header = 24
   private static let content = header + MemoryLayout<lnd_frame>.size
@@ -36,8 +35,8 @@ final class QuestionJournal {
   private var slots: [DNSTicket: (slot: Int, guest: UInt64)] = [:]
   private var counts: [UInt64: Int] = [:]
 
-  /// Takes what the process before left, and begins anew.
-  /// - Parameter memory: JournalLayout.questionSlots slots, mapped for ever.
+  /// Reads the questions of the previous process, and clears the journal.
+  /// - Parameter memory: JournalLayout.questionSlots slots, never unmapped.
   init(memory: UnsafeMutableRawPointer) {
     self.memory = memory
     free = Array((0..<JournalLayout.questionSlots).reversed())
@@ -47,7 +46,7 @@ final class QuestionJournal {
     memory + number * JournalLayout.questionSlotSize
   }
 
-  /// In the order in which they came. Nothing is in the journal afterwards.
+  /// The questions of the previous process, in the order of their arrival. The journal is empty afterwards.
   func takeLeft() -> [Left] {
     var left: [Left] = []
     for number in 0..<JournalLayout.questionSlots {
@@ -72,7 +71,7 @@ final class QuestionJournal {
     return left.sorted { $0.came < $1.came }
   }
 
-  /// A question is under way. Nothing where there is no room, or the frame is too long for a question.
+  /// Records a question in progress. No effect if there is no room, or the frame is too long for a question.
   func note(
     _ ticket: DNSTicket, guest: UInt64, frame: lnd_frame, deaths: UInt32, now: UInt64
   ) {
@@ -97,7 +96,7 @@ final class QuestionJournal {
     slot.storeBytes(of: 1, as: UInt32.self)
   }
 
-  /// It was answered, or is not wanted any more. Ignores one that was not noted.
+  /// The question was answered or cancelled. No effect if it was not recorded.
   func forget(_ ticket: DNSTicket) {
     guard !slots.isEmpty, let (number, guest) = slots.removeValue(forKey: ticket) else { return }
     slot(number).storeBytes(of: 0, as: UInt32.self)
@@ -106,6 +105,6 @@ final class QuestionJournal {
     counts[guest] = rest > 0 ? rest : nil
   }
 
-  /// The network ends in order: nobody is to ask again.
+  /// The network ends in order: no question is asked again.
   func forgetAll() { for ticket in Array(slots.keys) { forget(ticket) } }
 }

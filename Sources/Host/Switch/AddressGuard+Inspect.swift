@@ -25,7 +25,7 @@ extension AddressGuard {
     case client(address: IPAddress, owner: UInt64)
     /// IP from an address that is none of the network's, and the guest is no router.
     case outside(address: IPAddress)
-    /// Neighbor Discovery that puts somebody's address elsewhere.
+    /// Neighbor Discovery that claims another station's address.
     case neighbor(address: IPAddress, owner: UInt64)
     /// A probe of Duplicate Address Detection.
     case probe(address: IPAddress, mac: UInt64)

@@ -55,8 +55,8 @@ struct AddressGuard {
 
   func station(of address: IPAddress) -> UInt64? { stations[address] }
 
-  /// Whether a station of the network may have the address: one of a prefix that the network has, or where it has none, one
-  /// that is nobody's beyond it (RFC 4193); none yet, or one of the link.
+  /// Whether a station of the network may have the address: one of a prefix that the network has, or where it has none, a
+  /// unique local one (RFC 4193); the unspecified address, or a link-local one.
   func isLocal(v6 address: IPAddress) -> Bool {
     if address.isV4 { return false }
     if address.isUnspecified || address.isLinkLocal { return true }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest's link may say beside what the plugin binds: an Ethernet address is the link's on which it was heard first, for as
-// long as that is there; an IP address is one of the network's; and what goes to all guests is bounded for each.
+// Limits of a guest's link in addition to the plugin's bindings: an Ethernet address belongs to the link on which it was
+// seen first, as long as that exists; an IP address must be in the network; and the rate of frames to all guests is
+// limited.
 //
-// Thread: loop only. Nothing of it is on the way of a frame that goes to one station from where the last one came from.
+// Thread: loop only. None of it costs a unicast frame from the same source as the frame before.
 
 import HostProtocol
 import Wire

@@ -8,7 +8,7 @@ import PluginAPI
 import Wire
 
 extension Switch {
-  /// The guest that an Ethernet address was last seen behind; nil: nobody's, or the plugin's own.
+  /// The guest that an Ethernet address was last seen behind; nil: unknown, or the plugin's own.
   func holder(of station: UInt64) -> lnd_port? {
     guard let index = addresses.lastPort(of: station), index >= 0, index != MACTable.plugin,
       let port = ports[Int(index)]
@@ -16,7 +16,7 @@ extension Switch {
     return port._withUnsafeGuaranteedRef { $0.handle }
   }
 
-  /// False when there is nothing to ask it: nobody knows its IP address or one to ask from.
+  /// False if it cannot be probed, because its IP address or one to probe from is unknown.
   func ask(_ station: UInt64, behind index: Int32) -> Bool {
     guard index >= 0, let port = ports[Int(index)], let own = addressGuard.ownStation,
       let address = addressGuard.address(of: station)

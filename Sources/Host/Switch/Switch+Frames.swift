@@ -186,10 +186,10 @@ extension Switch {
     case .full:
       counters.notLearned &+= 1
       guard security != nil, from >= 0 else { break }
-      // Nobody could tell whose it is.
+      // Its port could not be determined.
       note(\.spoofed, of: Int(from))
       return false
-    // What the plugin sends back, or in the name of another, is its affair.
+    // The plugin may send frames back, or with another station's source address.
     case .refused: return from == MACTable.plugin || refuse(source, from)
     case .contested(let holder):
       if !ask(source, behind: holder),

@@ -119,7 +119,7 @@ package final class Switch {
   let waits: UnsafeMutablePointer<Wait>
   /// The guard's cached result of each port.
   let vouched: UnsafeMutablePointer<AddressGuard.Vouched>
-  /// What each port may send to all.
+  /// Rate limits of each port's broadcast, multicast and unknown-unicast frames.
   let floodGates: UnsafeMutablePointer<RateGate>
   /// Ports that hold frames back, by index; some may have been replaced since.
   private let holders: UnsafeMutablePointer<Int>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What one guest may begin and hold; 0 is no limit.
+/// Limits of one guest's flows; 0 is no limit.
 public struct GuestLimits: Equatable, Sendable {
   /// Flows of any protocol in a second, after as many at once.
   public var newFlowsPerSecond: UInt64

@@ -18,7 +18,7 @@ public struct IPv6Config: Equatable, Sendable {
   public var linkLocal: IPAddress
   /// Nil: IPv4 is reached over IPv4 alone.
   public var nat64: NAT64?
-  /// Whether guests are told of a default route when the network starts. The data path asks the host's kernel for
+  /// Whether a default route is advertised to guests when the network starts. The data path asks the host's kernel for
   /// each flow, whatever is said here.
   public var hasDefaultRoute = true
 

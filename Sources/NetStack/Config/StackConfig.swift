@@ -51,7 +51,7 @@ public struct StackConfig: Sendable {
   public var receiveWindow = 1 << 20
   /// Bytes from one host socket that may wait for the guest: the send buffer.
   public var sendBuffer = 2 << 20
-  /// How much may be under way to a guest once something was lost.
+  /// The congestion control of connections to guests.
   public var congestion = CongestionAlgorithm.newReno
   /// Bytes read from a host socket at once, at most: the more, the fewer wake-ups of both ends.
   public var readMaximum = 1 << 20

@@ -9,7 +9,7 @@ extension StackCore {
   func route(proto: UInt8, to destination: Endpoint, of packet: InboundPacket) -> Route {
     let route = policy.route(proto: proto, to: destination)
     guard let reason = egress.denial(of: route, proto: proto, to: destination) else { return route }
-    // Behind NAT64 the rules are about the IPv4 address, and so is what is told.
+    // With NAT64 the rules apply to the IPv4 address, which is also reported.
     let judged = if case .connect(let target) = route { target } else { destination }
     let isPortless = proto != IPProtocol.tcp && proto != IPProtocol.udp
     egress.log.note(

@@ -54,9 +54,9 @@ package final class StackCore {
 
   /// Number of times an address moved to another Ethernet address.
   var neighborRevision: UInt32 = 0
-  /// What the guest behind a station of a link is called; "": nobody knows. Nil: as its link is.
+  /// The name of the guest behind a station of a link; "": unknown. Nil: the link's name.
   package var guestName: ((MACAddress) -> String)?
-  /// The link of the guest that calls itself so; 0 or nil: nobody does.
+  /// The link of the guest with that host name; 0 or nil: none.
   package var linkOfHost: ((String) -> UInt32)?
 
   init(host: StackHost, calls: SocketCalls, config: StackConfig, seed: UInt64) {

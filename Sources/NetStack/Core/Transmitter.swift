@@ -87,7 +87,7 @@ package final class Transmitter {
     return false
   }
 
-  /// The link accepts frames again; blocked guests are determined anew. Queued frames are sent first.
+  /// The link accepts frames again; blocked guests are determined again. Queued frames are sent first.
   func unblock(link: UInt32) {
     links.pointer(link).pointee.isBlocked = false
     blockedCount = 0

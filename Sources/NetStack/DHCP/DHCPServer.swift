@@ -152,7 +152,7 @@ package struct DHCPServer {
 /// The result of probing an address.
 package enum DHCPProof: Sendable {
   case unused
-  /// Under way.
+  /// In progress.
   case pending
   case used
 }

@@ -11,7 +11,7 @@ package struct EgressLog {
   package struct Entry: Equatable {
     package var guest: IPAddress
     package var mac: MACAddress
-    /// What the guest was called then; "": nobody knows.
+    /// The guest's name at that time; "": unknown.
     package var name = ""
     package var question: EgressQuestion
     package var reason: EgressReason
@@ -47,7 +47,7 @@ package struct EgressLog {
     }
   }
 
-  /// One that was open is denied from now on.
+  /// Records an open flow that ended because the rules deny it now.
   package mutating func noteEnd(
     _ question: EgressQuestion, _ reason: EgressReason, guest: IPAddress, mac: MACAddress,
     name: String = "", now: UInt64

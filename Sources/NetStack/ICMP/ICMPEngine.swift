@@ -156,7 +156,7 @@ package final class ICMPEngine {
   private func send(
     _ bytes: ByteView, as type: UInt8, _ fd: Int32, _ target: IPAddress
   ) -> Int {
-    // The kernel writes identifier and checksum anew.
+    // The kernel replaces identifier and checksum.
     var head: UInt64 = 0
     withUnsafeMutableBytes(of: &head) { head in
       head.copyMemory(

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a stack leaves to services of its own: neighbour and router discovery, MLD, DHCPv6. Both are off the
-// path of packets: a message for each that a guest sends. Loop thread only.
+// Protocols that a stack passes to separate services: neighbor and router discovery, MLD, and DHCPv6. They are outside of
+// the packet path. Thread: loop only.
 
 import Wire
 
-/// Answers neighbour discovery (RFC 4861) and multicast listener discovery (RFC 3810).
+/// Handles Neighbor Discovery (RFC 4861) and Multicast Listener Discovery (RFC 3810).
 package protocol NDPService: AnyObject {
-  /// A message of type 130 to 137 or 143; borrowed for the call.
+  /// Handles a message of type 130 to 137 or 143; borrowed for the call.
   ///
-  /// Proven of it: at least eight bytes, its checksum, code 0; of neighbour discovery a hop limit of 255 and that it
-  /// did not come in fragments (RFC 6980). `packet` has its addresses: the source is unspecified, link-local or of the
-  /// prefix, and not the stack's own; the destination is the stack's own or a group that it is a member of. Not proven:
-  /// options, and whose the source address is: nothing was learnt from it.
+  /// The stack has checked: a length of at least eight bytes, the checksum, code 0; for Neighbor Discovery a hop limit of
+  /// 255 and that the packet was not fragmented (RFC 6980). The source in `packet` is unspecified, link-local or in the
+  /// prefix, and not the stack's own; the destination is the stack's own or a group that it has joined. Not checked: the
+  /// options, and whether the source address is the station's.
   func receive(_ message: ICMPv6Packet, _ packet: InboundPacket)
-  /// A station speaks under an address that it was not known by. False: it is another's.
+  /// A station used a source address that it was not known by. False if the address is another station's.
   func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool
 
-  /// A link came up, or is about to go.
+  /// A link came up, or is about to be removed.
   func linkUp(_ link: UInt32)
   func linkDown(_ link: UInt32)
-  /// Stations behind a link that stays up are gone.
+  /// Stations behind a link were removed; the link stays.
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32)
-  /// A timer that was set with `EventKind.ndp`.
+  /// A timer with `EventKind.ndp` fired.
   func onTimer(_ token: EventToken)
-  /// A descriptor that is watched with `EventKind.ndp`.
+  /// A descriptor watched with `EventKind.ndp` is readable.
   func onEvent(_ token: EventToken)
 }
 
@@ -37,18 +37,18 @@ extension NDPService {
   package func onTimer(_ token: EventToken) {}
 }
 
-/// Answers DHCPv6 (RFC 8415).
+/// A DHCPv6 server (RFC 8415).
 package protocol DHCPv6Service: AnyObject {
-  /// A datagram to port 547 of the group of servers or of one of the stack's own addresses; borrowed for the
-  /// call. As many as flows a guest may begin come in an iteration (NewFlows).
+  /// Handles a datagram to port 547 of the servers' group or of one of the stack's addresses; borrowed for the call. The
+  /// rate is limited like that of a guest's new flows (NewFlows).
   /// - Parameters:
-  ///   - payload: behind the UDP header; may be empty.
-  ///   - port: the client's.
+  ///   - payload: after the UDP header; may be empty.
+  ///   - port: the client's port number.
   func receive(_ payload: ByteView, from port: UInt16, _ packet: InboundPacket)
 
   func linkDown(_ link: UInt32)
   func stationsDown(_ stations: Set<MACAddress>, on link: UInt32)
-  /// A timer that was set with `EventKind.dhcpV6`.
+  /// A timer with `EventKind.dhcpV6` fired.
   func onTimer(_ token: EventToken)
 }
 

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which IPv6 addresses the stations of one link use. Guests make them by themselves (RFC 4862, RFC 8981), so who comes
-// first has one, as RFC 6620 (FCFS SAVI) has it: a probe (Duplicate Address Detection) claims an address, and after a
-// second in which nobody else spoke of it, it is the station's; so is what a station speaks under and nobody else has.
-// Addresses of DHCPv6, and those of guests configured by hand, are told instead.
+// The IPv6 addresses in use by the stations of one link. Guests configure addresses themselves (RFC 4862, RFC 8981); the
+// first station to claim an address has it, as in FCFS SAVI (RFC 6620). A probe (Duplicate Address Detection) claims an
+// address, which is assigned to the station after a second without a contradiction; a source address in use is assigned at
+// once if no other station has it. Addresses of DHCPv6 and of guests with a static configuration are assigned by `assign`.
 //
-// Addresses come and go without a word. One that was not heard for longer than guests keep it without an advertisement
-// is asked for, and goes when nobody answers. Bounded for each station, guest and link: of a station that makes up
-// more, the one heard longest ago goes. A value without side effects; time is an argument, nanoseconds.
+// No message ends the use of an address. An address that was not seen for longer than guests keep it without a router
+// advertisement is solicited, and removed if there is no answer. The numbers of addresses per station, guest and link are
+// bounded; of a station beyond its bound the address seen longest ago is removed. A value without side effects; time is an
+// argument, nanoseconds.
 
 import Wire
 
 package struct GuestAddresses {
   package enum Origin: String, Sendable {
-    /// The guest made it.
+    /// Configured by the guest itself (SLAAC).
     case autoconfigured = "auto"
-    /// By DHCPv6.
+    /// Leased by DHCPv6.
     case leased = "bound"
-    /// Given to a guest that is configured by the host.
+    /// Reserved for a guest that is configured by the host.
     case configured = "static"
   }
 
@@ -25,23 +26,24 @@ package struct GuestAddresses {
     package var address: IPAddress
     package var mac: MACAddress
     package var origin: Origin
-    /// Not the station's yet.
+    /// Claimed, and not assigned yet.
     package var isTentative: Bool
-    /// What brings it about that the station is known by this address rather than by a later one.
+    /// When it was assigned: of two otherwise equal addresses the earlier is the station's primary address.
     package var since: UInt64
     package var heard: UInt64
-    /// When it is over without being renewed; nil: when it is not heard any more.
+    /// When it ends unless renewed; nil: when it is not seen any more.
     package var expiry: UInt64?
-    /// Known from the process before, and its station has not spoken under it yet.
+    /// Restored from a previous process and not used by its station since.
     fileprivate var isRestored = false
     fileprivate var guest: UInt64
     fileprivate var asked: UInt8 = 0
     fileprivate var deadline: UInt64
   }
 
-  /// How long a claim is open to others' objection (RFC 6620 §3.2.1 is half of it; guests may be slow).
+  /// How long another station may object to a claim. RFC 6620 §3.2.1 has half of it; guests may be slow.
   static let claimTime: UInt64 = 1_000_000_000
-  /// How long guests keep an address that no advertisement renews, and how they are asked whether they have it still.
+  /// How long guests keep an address without an advertisement; then the interval of solicitations, nanoseconds, and
+  /// their number.
   static let silence: UInt64 = UInt64(RouterAdvertiser.validLifetime) * 1_000_000_000
   static let askInterval: UInt64 = 1_000_000_000
   static let maximumAsked: UInt8 = 3
@@ -49,33 +51,33 @@ package struct GuestAddresses {
   package static let perStation = 16
   package static let perGuest = 128
   package static let perLink = 4096
-  /// Addresses asked for at once, and nanoseconds until more are.
+  /// Maximum number of addresses solicited at once, and nanoseconds until the next ones are.
   static let askedAtOnce = 256
   static let askPause: UInt64 = 1_000_000
 
   private var entries: [IPAddress: Entry] = [:]
   private var stations: [MACAddress: [IPAddress]] = [:]
   private var guests: [UInt64: Int] = [:]
-  /// Stations that got, lost or changed an address since `takeChanges`.
+  /// Stations whose addresses have changed since `takeChanges`.
   private var changed: Set<MACAddress> = []
-  /// No entry has its deadline before this.
+  /// Lower bound of all entries' deadlines.
   package private(set) var nextDeadline: UInt64 = .max
 
   package init() {}
 
   package var count: Int { entries.count }
-  /// In order of addresses.
+  /// All entries, sorted by address.
   package var all: [Entry] { entries.values.sorted { $0.address < $1.address } }
   package subscript(address: IPAddress) -> Entry? { entries[address] }
 
-  /// What a station has, the oldest first.
+  /// A station's entries, the oldest first.
   package func entries(of mac: MACAddress) -> [Entry] {
     (stations[mac] ?? []).compactMap { entries[$0] }.sorted { $0.since < $1.since }
   }
 
-  /// The one address by which a station is known: a leased one first, then one it was given, then the one that is made of
-  /// its Ethernet address, then the oldest: a system makes its lasting address before a temporary one. What a station
-  /// was given, and does not speak under while it does under others, it does not use. Link-local ones are none.
+  /// A station's primary address, by which it is listed. In order of preference: a leased address, a configured one, the
+  /// one derived from the Ethernet address, the oldest (a system creates its stable address before temporary ones). A
+  /// configured address that the station does not use while it uses others is passed over. Never link-local.
   package func primary(of mac: MACAddress) -> IPAddress? {
     let all = entries(of: mac).filter { !$0.isTentative && !$0.address.isLinkLocal }
     let made = all.filter { $0.origin == .autoconfigured }
@@ -89,10 +91,10 @@ package struct GuestAddresses {
   /// Whether a station has any.
   func has(_ mac: MACAddress) -> Bool { stations[mac] != nil }
 
-  /// A station is known by another name.
+  /// A station's name has changed.
   mutating func renamed(_ mac: MACAddress) { changed.insert(mac) }
 
-  /// Stations whose addresses are not what they were at the last call.
+  /// Returns the stations whose addresses have changed since the last call.
   package mutating func takeChanges() -> Set<MACAddress> {
     defer { changed = [] }
     return changed
@@ -100,10 +102,10 @@ package struct GuestAddresses {
 
   // MARK: Words of guests
 
-  /// A station looks whether anybody has an address (RFC 4862 §5.4).
+  /// A station performs Duplicate Address Detection for an address (RFC 4862 §5.4).
   /// - Parameters:
-  ///   - guest: whose station it is: what is bounded together.
-  ///   - mayReplace: whether who has it now may be passed over: gone, or the same guest.
+  ///   - guest: the guest that the station belongs to, for its bound.
+  ///   - mayReplace: whether the present owner may lose the address: it is gone, or of the same guest.
   package mutating func probed(
     _ address: IPAddress, by mac: MACAddress, guest: UInt64, now: UInt64,
     mayReplace: (MACAddress) -> Bool
@@ -123,14 +125,14 @@ package struct GuestAddresses {
         heard: now, guest: guest, deadline: now &+ Self.claimTime))
   }
 
-  /// A station speaks under an address, or of it as its own. False when it is another's.
+  /// A station uses a source address, or advertises it. False if it is another station's.
   package mutating func heard(
     _ address: IPAddress, from mac: MACAddress, guest: UInt64, now: UInt64,
     mayReplace: (MACAddress) -> Bool
   ) -> Bool {
     if let known = entries[address] {
       if known.mac == mac {
-        // Its claim is through: nobody speaks under an address before (RFC 4862 §5.4).
+        // The station's Duplicate Address Detection has ended: it must not use the address before (RFC 4862 §5.4).
         if known.isTentative {
           entries[address]?.isTentative = false
           changed.insert(mac)
@@ -138,7 +140,7 @@ package struct GuestAddresses {
         touch(address, now)
         return true
       }
-      // Who only claims it gives way to who has it.
+      // A tentative claim gives way to a station that uses the address.
       guard known.isTentative || !known.isRestored && mayReplace(known.mac) else { return false }
       remove(address)
     }
@@ -151,7 +153,7 @@ package struct GuestAddresses {
 
   private mutating func touch(_ address: IPAddress, _ now: UInt64) {
     guard var entry = entries[address] else { return }
-    // What a station was given, and speaks under for the first time, is what it is known by.
+    // A configured address becomes the primary one when it is used for the first time.
     if entry.origin == .configured, entry.heard <= entry.since { changed.insert(entry.mac) }
     entry.heard = now
     entry.asked = 0
@@ -162,8 +164,9 @@ package struct GuestAddresses {
 
   // MARK: Given addresses
 
-  /// - Parameter expiry: nil for one that holds as long as the station is there.
-  /// - Returns: false when another station has it.
+  /// Assigns an address to a station.
+  /// - Parameter expiry: nil for one without an end while the station is present.
+  /// - Returns: false if another station has it.
   package mutating func assign(
     _ address: IPAddress, to mac: MACAddress, origin: Origin, guest: UInt64, expiry: UInt64?,
     now: UInt64, mayReplace: (MACAddress) -> Bool
@@ -189,8 +192,8 @@ package struct GuestAddresses {
     return entries[address] != nil
   }
 
-  /// A station had the address in the process before. It is asked for it from now on, and it goes when nobody answers;
-  /// until then nobody else gets it, though nothing was heard of the station yet.
+  /// Assigns an address that the station had in a previous process. It is solicited at once, and removed without an answer;
+  /// until then it is reserved for the station.
   package mutating func restore(_ address: IPAddress, to mac: MACAddress, now: UInt64) {
     guard entries[address] == nil else { return }
     insert(
@@ -200,19 +203,19 @@ package struct GuestAddresses {
         deadline: now &+ Self.askInterval))
   }
 
-  /// A station gave an address back.
+  /// A station released an address.
   package mutating func release(_ address: IPAddress, by mac: MACAddress) {
     if entries[address]?.mac == mac { remove(address) }
   }
 
-  /// Stations are gone, and their addresses with them.
+  /// Removes stations with their addresses.
   package mutating func forget(_ gone: some Sequence<MACAddress>) {
     for mac in gone { for address in stations[mac] ?? [] { remove(address) } }
   }
 
   // MARK: Time
 
-  /// What became due. Returns the addresses that are to be asked for.
+  /// Handles deadlines that have passed. Returns the addresses to solicit.
   package mutating func advance(now: UInt64) -> [Entry] {
     guard nextDeadline <= now else { return [] }
     var asked: [Entry] = []
@@ -261,9 +264,9 @@ package struct GuestAddresses {
     changed.insert(entry.mac)
   }
 
-  /// Whether there is room now: of what the guest itself has the one heard longest ago goes, but not the one that it is known
-  /// by, since packets of neighbors that are known are not heard here; and where the link is full, of what the guest has
-  /// that has most.
+  /// Makes room for an entry. Beyond the guest's bound, its address seen longest ago is removed, but no primary address,
+  /// since traffic between known neighbors does not pass here. On a full link the same is done for the guest with the most
+  /// addresses. False if there is no room.
   private mutating func makeRoom(for entry: Entry) -> Bool {
     let own = stations[entry.mac] ?? []
     if own.count >= Self.perStation || (guests[entry.guest] ?? 0) >= Self.perGuest {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What guests say of themselves: Neighbor Discovery (RFC 4861 §6.2.6, §7.2), Duplicate Address Detection (RFC 4862
-// §5.4) and DHCPv6. Checksums and lengths of IPv6 are proven before.
+// Messages from guests: Neighbor Discovery (RFC 4861 §6.2.6, §7.2), Duplicate Address Detection (RFC 4862 §5.4) and DHCPv6.
+// The stack has checked IPv6 lengths and checksums.
 
 import Wire
 
 extension IPv6Control {
-  /// Of guests, advertisements of routers and redirects are nothing that a gateway heeds, and it forwards no groups that
-  /// MLD would tell of.
+  /// Router advertisements and redirects from guests are ignored, as are MLD reports: the gateway forwards no multicast.
   package func receive(_ message: ICMPv6Packet, _ packet: InboundPacket) {
     let envelope = NDPEnvelope(
       source: packet.source, destination: packet.destination, hopLimit: packet.hopLimit)
@@ -21,12 +20,12 @@ extension IPv6Control {
 
   private func invalid() { counters.invalid &+= 1 }
 
-  /// Whether an address can be a guest's: of the link, or of the network.
+  /// Whether a guest may have the address: it is link-local, or in the network's prefix.
   func isGuests(_ address: IPAddress) -> Bool {
     guard !address.isV4, address.isUnicast, !address.isLoopback, !isOwn(address) else {
       return false
     }
-    // The prefix's own address is that of any router (RFC 4291 §2.6.1).
+    // The prefix with an interface identifier of 0 is the Subnet-Router anycast address (RFC 4291 §2.6.1).
     return address.isLinkLocal
       || configuration.prefix.contains(address) && address != configuration.prefix.network
   }
@@ -61,7 +60,7 @@ extension IPv6Control {
     let target = message.target
     if message.isProbe {
       guard isOwn(target) else { return probed(target, packet) }
-      // Our own: the guest's must not become one (RFC 4862 §5.4.3, RFC 4861 §7.2.4).
+      // One of the stack's addresses, which a guest must not configure (RFC 4862 §5.4.3, RFC 4861 §7.2.4).
       guard answers.take(packet.sourceMAC, now: stack.now) else { return }
       return advertise(target, to: .allNodes, at: packet.sourceMAC, isSolicited: false, packet.link)
     }
@@ -89,7 +88,7 @@ extension IPv6Control {
     _ = learn(message.target, from: packet.sourceMAC, on: packet.link)
   }
 
-  /// A guest is about to use an address.
+  /// A guest performs Duplicate Address Detection for an address.
   private func probed(_ address: IPAddress, _ packet: InboundPacket) {
     let mac = packet.sourceMAC
     let guest = self.guest?(mac) ?? 0
@@ -106,11 +105,11 @@ extension IPv6Control {
     states[link]?.addresses[address]?.mac == mac
   }
 
-  /// False, too, for an address that is none of this network.
+  /// Also false for an address outside of this network.
   package func heard(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool {
     guard isGuests(address) else { return false }
     let guest = self.guest?(mac) ?? 0
-    // What a guest has no more room for is not remembered, and may speak all the same.
+    // Addresses beyond the guest's bound are not recorded, but may be used.
     guard isKnown(address, mac, link) || claims.take(guest, now: stack.now) else {
       return states[link]?.addresses[address] == nil
     }
@@ -120,7 +119,7 @@ extension IPv6Control {
     } ?? false
   }
 
-  /// The same, and packets to it go there.
+  /// The same, and records the address as a neighbor for packets to it.
   private func learn(_ address: IPAddress, from mac: MACAddress, on link: UInt32) -> Bool {
     guard heard(address, from: mac, on: link),
       stack.noteNeighbor(address, at: mac, on: link)
@@ -133,8 +132,8 @@ extension IPv6Control {
 
   // MARK: DHCPv6
 
-  /// A datagram for port 547 that is for this server. Only those from a link-local address are answered, as all of a
-  /// client's are (RFC 8415 §18.2).
+  /// Handles a datagram for the DHCPv6 server. Only those from a link-local address are answered, which is what clients use
+  /// (RFC 8415 §18.2).
   package func receive(_ payload: ByteView, from port: UInt16, _ packet: InboundPacket) {
     counters.dhcpReceived &+= 1
     let mac = packet.sourceMAC

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The control side of IPv6 on every link: router advertisements, neighbor discovery for the addresses of gateway and
-// DNS, which addresses guests have, and DHCPv6. Formats and decisions are elsewhere (Wire/NDP, RouterAdvertiser,
-// GuestAddresses, DHCPv6Server); here are the messages that come in and go out, and the timer. On an isolated network
-// each link is a network of its own. IPv6Control+Receive.swift: what guests say. Loop thread only; cold path.
+// The IPv6 control plane of all links: router advertisements, neighbor discovery for the addresses of gateway and DNS, the
+// guests' addresses, and DHCPv6. Formats and decisions are elsewhere (Wire/NDP, RouterAdvertiser, GuestAddresses,
+// DHCPv6Server); this type sends, receives and keeps the timer. On an isolated network each link is a network of its own.
+// IPv6Control+Receive.swift: messages from guests. Thread: loop only. Not on the packet path.
 
 import Wire
 
 package final class IPv6Control: NDPService, DHCPv6Service {
   package struct Configuration: Sendable {
-    /// The guests' network, /64.
+    /// The guests' prefix, a /64.
     package var prefix: CIDR
-    /// The addresses that the stack answers for, in `prefix`.
+    /// The stack's addresses in `prefix`.
     package var gateway: IPAddress
     package var dns: IPAddress
-    /// fe80::/64: what guests have as their router.
+    /// In fe80::/64: the address of the guests' default router.
     package var linkLocal: IPAddress
     package var mac: MACAddress
     package var dhcp: DHCPv6Server.Configuration
-    /// Whether guests may ever reach what lies beyond.
+    /// Whether guests may have a default router at all.
     package var leadsOutside = true
     package var nat64: NAT64?
 
@@ -33,11 +33,11 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     }
   }
 
-  /// What is kept of a link.
+  /// State of a link.
   struct LinkState {
     var addresses = GuestAddresses()
     var dhcp: DHCPv6Server
-    /// What clients of DHCPv6 call themselves.
+    /// Host names of DHCPv6 clients.
     var names: [MACAddress: String] = [:]
   }
 
@@ -50,28 +50,28 @@ package final class IPv6Control: NDPService, DHCPv6Service {
   private var timerDeadline: UInt64 = .max
   private var nextAdvertisement: UInt64 = .max
   private var route: IPv6RouteWatch?
-  /// How often the host's way is looked at when the kernel tells of changes, and when it does not, nanoseconds.
+  /// Interval of checks of the host's IPv6 route, nanoseconds: with notifications from the kernel, and without.
   private static let longLook: UInt64 = 60_000_000_000
   private static let shortLook: UInt64 = 1_000_000_000
   private var lookDeadline: UInt64 = .max
-  /// Answers to one station (RFC 4861 §6.2.6 in spirit), and new addresses of one guest.
+  /// Rate limits of answers to a station (compare RFC 4861 §6.2.6), and of new addresses of a guest.
   var answers = StationLimits<MACAddress>(burst: 8, interval: 200_000_000)
   var claims = StationLimits<UInt64>(burst: 64, interval: 50_000_000)
 
-  /// Called when addresses or names of guests came or went, with their stations.
+  /// Called with the stations whose addresses or names have changed.
   package var onChange: ((_ stations: Set<MACAddress>) -> Void)?
-  /// Whether a station is on the network. Nil: nobody knows.
+  /// Whether a station is present. Nil: unknown.
   package var isPresent: ((MACAddress) -> Bool)?
-  /// Whether two stations are one guest's. Nil: nobody knows.
+  /// Whether two stations belong to one guest. Nil: unknown.
   package var isOneGuest: ((MACAddress, MACAddress) -> Bool)?
-  /// The guest that a station belongs to. Nil: the link has one.
+  /// The guest that a station belongs to. Nil: the link has one guest.
   package var guest: ((MACAddress) -> UInt64)?
   /// A client's name in the network's DNS (DHCPv6Server.registeredName).
   package var registeredName: ((_ hostname: String, _ client: MACAddress) -> String?)?
-  /// Search domains, where they change; asked for at each answer.
+  /// Search domains, if they may change; called for each answer.
   package var searchDomains: (() -> [String])?
 
-  /// Whether the host has a way to the world over IPv6: guests get a default router then, and only then.
+  /// Whether the host has an IPv6 route to the Internet; without one guests get no default router.
   package private(set) var hasRoute = false
 
   package struct Counters: Sendable {
@@ -94,12 +94,12 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     advertiser.nat64 = configuration.nat64
   }
 
-  /// Whether guests have a default router now. NAT64 leads to IPv4, whatever the host has of IPv6.
+  /// Whether guests have a default router now. With NAT64 they always may, since it needs no IPv6 of the host.
   package var leadsOutside: Bool {
     (hasRoute || configuration.nat64 != nil) && configuration.leadsOutside
   }
 
-  /// Whether the stack answers for an address.
+  /// Whether the address is one of the stack's.
   func isOwn(_ address: IPAddress) -> Bool {
     address == configuration.gateway || address == configuration.dns || address == linkLocal
   }
@@ -121,14 +121,14 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     return server
   }
 
-  /// Changes what is kept of a link by whatever `body` does, and tells who wants to know.
+  /// Changes a link's state by `body` and notifies `onChange`.
   func update<Result>(_ link: UInt32, _ body: (inout LinkState) -> Result) -> Result? {
     guard stack.links.isTaken(link) else { return nil }
-    // Out of `states` meanwhile: with a second reference its tables would be copied for each message.
+    // Removed from `states` meanwhile: with a second reference its tables would be copied on each message.
     var state = states.removeValue(forKey: link) ?? LinkState(dhcp: makeDHCP())
     let result = body(&state)
     let changed = state.addresses.takeChanges()
-    // Who has no address has no name either: what is kept of names is as bounded as addresses are.
+    // Names are kept only for stations with an address, which bounds them.
     for mac in changed where !state.addresses.has(mac) { state.names[mac] = nil }
     let next = state.addresses.nextDeadline
     states[link] = state
@@ -139,17 +139,17 @@ package final class IPv6Control: NDPService, DHCPv6Service {
 
   // MARK: What others ask
 
-  /// All that guests of a port's link have, link-local addresses, too.
+  /// All addresses of guests on a port's link, including link-local ones.
   package func addresses(port: PortID) -> [GuestAddresses.Entry] {
     states[stack.link(of: port)]?.addresses.all ?? []
   }
 
-  /// What a station has that is through, the oldest first.
+  /// A station's assigned addresses, the oldest first.
   package func addresses(of mac: MACAddress, port: PortID) -> [GuestAddresses.Entry] {
     states[stack.link(of: port)]?.addresses.entries(of: mac).filter { !$0.isTentative } ?? []
   }
 
-  /// Who had which address in the process before. Once, when the port has come up.
+  /// Restores the addresses known to a previous process. Called once, when the port has come up.
   package func restore(_ known: [(address: IPAddress, mac: MACAddress)], port: PortID) {
     let (link, now) = (stack.link(of: port), stack.now)
     guard link != 0, !known.isEmpty else { return }
@@ -160,17 +160,18 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     }
   }
 
-  /// The address by which a station is known.
+  /// A station's primary address.
   package func primary(of mac: MACAddress, port: PortID) -> IPAddress? {
     states[stack.link(of: port)]?.addresses.primary(of: mac)
   }
 
-  /// What a client of DHCPv6 calls itself, or "".
+  /// The host name that a station has sent by DHCPv6, or "".
   package func hostname(of mac: MACAddress, port: PortID) -> String {
     states[stack.link(of: port)]?.names[mac] ?? ""
   }
 
-  /// Gives a guest that is configured by the host what DHCPv6 would give it. Nil when somebody else has it.
+  /// Reserves the address that DHCPv6 would lease to a guest, for one that is configured by the host. Nil if another
+  /// station has it.
   package func reserve(port: PortID, mac: MACAddress) -> IPAddress? {
     let link = stack.link(of: port)
     guard link != 0 else { return nil }
@@ -183,7 +184,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     } ?? nil
   }
 
-  /// Stations are gone.
+  /// Stations were removed.
   package func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
     guard states[link] != nil else { return }
     _ = update(link) { state in
@@ -192,14 +193,14 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     }
   }
 
-  /// Whether who has an address may lose it to another: gone, or the same guest.
+  /// Whether the owner of an address may lose it to another station: it is gone, or both belong to one guest.
   func mayReplace(_ owner: MACAddress, by mac: MACAddress) -> Bool {
     isOneGuest?(owner, mac) ?? false || !(isPresent?(owner) ?? true)
   }
 
   // MARK: Router advertisements
 
-  /// The host found a way to the world, or lost it: all guests learn it now.
+  /// The host's IPv6 route appeared or disappeared: advertises the change to all guests.
   package func setRoute(_ hasRoute: Bool) {
     guard hasRoute != self.hasRoute else { return }
     self.hasRoute = hasRoute
@@ -217,9 +218,10 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     arm(nextAdvertisement)
   }
 
+  /// Sends a router advertisement.
   /// - Parameters:
-  ///   - destination: who asked; nil: all on the link.
-  ///   - mac: who asked, where it has no address yet: the message for all goes to it alone (RFC 6085).
+  ///   - destination: the sender of a solicitation; nil: all nodes.
+  ///   - mac: the Ethernet address of a sender without an IP address: the multicast packet is sent to it alone (RFC 6085).
   func advertise(to destination: IPAddress? = nil, at mac: MACAddress? = nil, on link: UInt32) {
     guard stack.links.isTaken(link) else { return }
     let state = stack.links.pointer(link)
@@ -233,7 +235,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
 
   // MARK: The host's way
 
-  /// Follows the host's connectivity from now on, and begins with what it is.
+  /// Follows the host's IPv6 route from now on, starting with its present state.
   package func follow(_ route: IPv6RouteWatch) {
     self.route = route
     hasRoute = route.start(stack.host, token: EventToken(.ndp, index: 0, generation: 0))
@@ -241,7 +243,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     look()
   }
 
-  /// A message of the kernel's may be lost, and where there is no kernel that tells, time has to.
+  /// Checks the route periodically: notifications may be lost, or not exist on this system.
   private func look() {
     guard let route else { return }
     if lookDeadline <= stack.now {
@@ -251,13 +253,13 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     arm(lookDeadline)
   }
 
-  /// The host's routes, or addresses, changed.
+  /// The host's routes or addresses have changed.
   package func onEvent(_ token: EventToken) {
     guard let route else { return }
     setRoute(route.look())
   }
 
-  /// Before the stack ends.
+  /// Ends the watch, before the stack ends.
   package func close() {
     route?.stop(stack.host)
     route = nil
@@ -294,14 +296,14 @@ package final class IPv6Control: NDPService, DHCPv6Service {
 
   // MARK: Sending
 
-  /// Asks a station for its address (RFC 4861 §7.3: a probe by unicast).
+  /// Sends a unicast probe for an address (RFC 4861 §7.3).
   private func solicit(_ address: IPAddress, at mac: MACAddress, on link: UInt32) {
     send(
       .solicitation(of: address, from: configuration.mac),
       from: address.isLinkLocal ? linkLocal : configuration.gateway, to: address, at: mac, on: link)
   }
 
-  /// Sends a message of Neighbor Discovery. What the link has no room for is lost, as on any link.
+  /// Sends a Neighbor Discovery message. It is dropped if the link is full.
   func send(
     _ message: NDPMessage, from source: IPAddress, to destination: IPAddress, at mac: MACAddress?,
     on link: UInt32
@@ -313,7 +315,7 @@ package final class IPv6Control: NDPService, DHCPv6Service {
     }
   }
 
-  /// A datagram of DHCPv6.
+  /// Sends a DHCPv6 datagram.
   func send(_ payload: [UInt8], to destination: Endpoint, at mac: MACAddress, on link: UInt32) {
     let datagram = [UInt8](capacity: UDPHeader.encodedLength + payload.count) { out in
       payload.withByteView { bytes in

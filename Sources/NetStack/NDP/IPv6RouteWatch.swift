@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether this host has a way to the world over IPv6, and a descriptor that is readable when that may have changed
-// (Platform/IPv6Reach). Loop thread only.
+// Whether the host has an IPv6 route to the Internet, and a descriptor that is readable when that may have changed
+// (Platform/IPv6Reach). Thread: loop only.
 
 import Platform
 
@@ -11,22 +11,22 @@ package final class IPv6RouteWatch {
 
   package init() {}
 
-  /// Whether the kernel tells of changes.
+  /// Whether the kernel notifies of changes.
   var isWatched: Bool { handle != 0 }
 
-  /// Begins to watch. Returns whether there is a way now.
+  /// Begins to watch. Returns whether there is a route now.
   func start(_ host: StackHost, token: EventToken) -> Bool {
     do throws(SystemError) {
       fd = try IPv6Reach.watch()
       handle = host.watch(fd, events: .read, token: token)
     } catch {
-      // Then it is looked at from time to time.
+      // Without notifications the route is checked periodically.
       fd = -1
     }
     return IPv6Reach.isWorldReachable()
   }
 
-  /// Whether there is a way now.
+  /// Whether there is a route now.
   func look() -> Bool {
     if fd >= 0 { IPv6Reach.drain(fd) }
     return IPv6Reach.isWorldReachable()

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a router says of itself and of its link, and when it says so unasked (RFC 4861 §6.2). A value without side
-// effects; time, randomness and what changes are arguments.
+// Contents and schedule of router advertisements (RFC 4861 §6.2). A value without side effects; time and randomness are
+// arguments.
 
 import Wire
 
 package struct RouterAdvertiser {
-  /// Seconds. Those of RFC 9096 §3.4 for a prefix, so that guests of a network that got another one do not keep the old
-  /// for days.
+  /// Valid and preferred lifetime of a prefix, seconds: those of RFC 9096 §3.4, so that guests drop the prefix of a
+  /// renumbered network within hours.
   package static let validLifetime: UInt32 = 5400
   package static let preferredLifetime: UInt32 = 2700
-  /// Of the router and of its DNS: three times the longest interval (RFC 4861 §6.2.1, RFC 8106 §5.1).
+  /// Lifetime of router and DNS, seconds: three times the longest interval (RFC 4861 §6.2.1, RFC 8106 §5.1).
   package static let routerLifetime: UInt16 = 1800
-  /// Nanoseconds between advertisements that nobody asked for.
+  /// Interval of unsolicited advertisements, nanoseconds.
   package static let interval: ClosedRange<UInt64> = 200_000_000_000...600_000_000_000
-  /// The first ones come faster (§6.2.4).
+  /// Number of initial advertisements, which have a shorter interval (§6.2.4).
   private static let initialAdvertisements = 3
   private static let initialInterval: UInt64 = 16_000_000_000
-  /// Bytes of a packet that every link carries (RFC 8200 §5), less the headers.
+  /// Maximum length of an advertisement: the IPv6 minimum link MTU (RFC 8200 §5) without the IPv6 header.
   private static let room = 1280 - 40
 
   package var prefix: CIDR
   package var mac: MACAddress
   package var nameServers: [IPAddress]
   package var nat64: NAT64?
-  /// Bytes of options before the search list: link-layer address, prefix, MTU, PREF64.
+  /// Length of the options before the search list: link-layer address, prefix, MTU, PREF64.
   private static let fixed = 16 + 8 + 32 + 8 + 16
   private var sent = 0
 
@@ -34,9 +34,10 @@ package struct RouterAdvertiser {
     self.nameServers = nameServers
   }
 
+  /// The advertisement.
   /// - Parameters:
-  ///   - mtu: of the link; 0: nothing is said of it.
-  ///   - leadsOutside: whether the router is one for all the world.
+  ///   - mtu: the link's; 0: no MTU option.
+  ///   - leadsOutside: whether it is a default router.
   package func message(mtu: Int, leadsOutside: Bool, searchDomains: [String]) -> NDPMessage {
     var options = NDPOptionBytes()
     options.addLinkLayer(NDPOptionType.sourceLinkLayer, mac)
@@ -53,7 +54,7 @@ package struct RouterAdvertiser {
       lifetime: leadsOutside ? Self.routerLifetime : 0, options: options)
   }
 
-  /// As many as fit into a packet that every link carries.
+  /// The domains in DNS encoding, as many as fit.
   private func names(_ domains: [String]) -> [[UInt8]] {
     var left = Self.room - Self.fixed - 8 - 16 * nameServers.count - 16
     return domains.compactMap(DomainSearch.plain).prefix { name in
@@ -62,13 +63,13 @@ package struct RouterAdvertiser {
     }
   }
 
-  /// An advertisement to all goes out now; nanoseconds until the next one.
+  /// An advertisement to all nodes is sent now: nanoseconds until the next one.
   package mutating func nextDelay(_ random: inout some RandomNumberGenerator) -> UInt64 {
     sent += sent < Self.initialAdvertisements ? 1 : 0
     return sent < Self.initialAdvertisements
       ? Self.initialInterval : UInt64.random(in: Self.interval, using: &random)
   }
 
-  /// Something changed that all have to learn: as at the beginning.
+  /// The contents have changed: advertisements follow as after the start.
   package mutating func restart() { sent = 0 }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How often each of many may cause something. Bounded: when there are too many to remember, all begin anew.
+// A rate limit for each of many keys. Bounded: when the table is full all limits are reset.
 
 struct StationLimits<Key: Hashable> {
   private var buckets: [Key: TokenBucket] = [:]
@@ -8,7 +8,7 @@ struct StationLimits<Key: Hashable> {
   private let interval: UInt64
   private static var limit: Int { 1024 }
 
-  /// - Parameter interval: nanoseconds after which each has one more.
+  /// - Parameter interval: nanoseconds until a key has another token.
   init(burst: UInt64, interval: UInt64) {
     self.burst = burst
     self.interval = interval

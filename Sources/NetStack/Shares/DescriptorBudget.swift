@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the descriptors of a process are divided (RLIMIT_NOFILE). What is not the stack's is kept for
-// the guests' links, the DNS plugin, logs and requests: without a descriptor none of them goes on.
-// Each kind of flow has a bound of its own, so that connections leave UDP and DNS theirs.
+// The division of the process's descriptors (RLIMIT_NOFILE). A reserve is kept for the guests' links, the DNS plugin, logs
+// and requests, which cannot work without descriptors. Each kind of flow has its own limit, so that connections cannot take
+// the descriptors of UDP and DNS.
 
 import Platform
 
 extension StackConfig {
-  /// Takes over the bound of this process.
+  /// Uses the limit of this process.
   package mutating func limitDescriptors() { descriptorLimit = CurrentProcess.descriptorLimit }
 }
 
-/// Sockets that each engine may have.
+/// Maximum number of sockets per engine.
 package struct DescriptorBudget: Equatable, Sendable {
-  /// Listeners of forwards are among them.
+  /// Includes the listeners of forwards.
   package let tcp: Int
-  /// Of those: what forwards may listen at, and the connections that their clients have. The rest is left to what
-  /// guests open themselves.
+  /// The part of `tcp` available to forwards' listeners and their clients' connections. The rest is for connections opened
+  /// by guests.
   package let listeners: Int
   package let forwarded: Int
   package let udp: Int
   package let pings: Int
-  /// Connections to the network's DNS: each has one descriptor more, at the DNS's end.
+  /// Connections to the network's DNS; each needs another descriptor at the DNS's end.
   package let streams: Int
 
   package init(_ config: StackConfig) {
@@ -34,9 +34,9 @@ package struct DescriptorBudget: Equatable, Sendable {
     listeners = max(1, min(ForwardEngine.maximumForwards, forwarded / 4))
   }
 
-  /// What a user can do who needs more; the process has taken all that it may have (its hard limit) by itself.
+  /// Advice for the user on raising the limit. The process has already raised its soft limit to the hard limit.
   static let remedy = DescriptorReserve.remedy
 
-  /// Descriptors that are kept for others of `limit`.
+  /// Number of descriptors reserved for other uses, of `limit`.
   package static func reserve(of limit: Int) -> Int { DescriptorReserve.size(of: limit) }
 }

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many connections lead to each remote endpoint, of all guests and of each: the kernel has only
-// so many local ports for one. O(1). Loop thread only.
+// Number of connections to each remote endpoint, of all guests and of each: the kernel has a limited number of local ports
+// for one endpoint. O(1). Thread: loop only.
 
 import Wire
 
-/// See the head of this file.
+/// Connection counts by remote endpoint.
 struct Destinations: ~Copyable {
   private struct Count: BitwiseCopyable {
-    /// First, for FlowTable: the remote endpoint, and the share in `link`.
+    /// The first field, as FlowTable requires: the remote endpoint, with the share in `link`.
     var key: FlowKey
     var count: UInt32
   }
 
-  /// Stands for all shares together.
+  /// The pseudo share that counts all shares together.
   private static let all = UInt32.max
   private var slab: Slab<Count>
   private var table: FlowTable
 
-  /// - Parameter capacity: connections there can be.
+  /// - Parameter capacity: maximum number of connections.
   init(capacity: Int, seed: UInt64) {
     slab = Slab(capacity: 2 * capacity)
     table = FlowTable(slab: slab, seed: seed)
   }
 
-  /// Endpoints that are counted, those of each share apart.
+  /// Number of pairs of endpoint and share that are counted.
   var count: Int { slab.count }
 
-  /// Whether a guest may have one more to the remote endpoint of `key` when there may be `limit` in
-  /// all: while it holds fewer than four times what is free. Alone it gets four fifths, and one that
-  /// comes later finds some.
+  /// Whether a guest may have one more connection to the remote endpoint of `key` if `limit` are possible in total: while
+  /// it has fewer than four times the number that are free. A single guest gets four fifths; a later one always finds some
+  /// free.
   func admits(_ share: UInt32, _ key: FlowKey, limit: Int) -> Bool {
     let free = limit &- held(Self.all, key)
     return held(share, key) / 4 < free

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many flows a guest may begin in one iteration of the loop.
+// Limits how many flows a guest may begin in one loop iteration.
 //
-// The first packet of a flow costs some system calls, a hundred times what every other packet
-// costs: a batch of SYNs would keep the loop for as long as it likes. So of each guest a few begin
-// at once; the others wait here, whole and in order, and a few of each guest more begin when the
-// ports have been read and at each iteration after that, guest by guest. A guest alone hardly notices:
-// the iterations follow each other at once.
+// The first packet of a flow costs several system calls, about a hundred times the cost of other packets, so that a batch
+// of SYNs could hold the loop for long. A few flows of each guest begin at once; the first packets of others are kept here,
+// complete and in order. When the ports have been read, and in each iteration after that, a few more of each guest begin,
+// in round-robin order. A single guest hardly notices, since iterations follow each other at once.
 //
-// A guest's limit of flows in a second (GuestLimits) is held here, too: what is beyond it is dropped, and its sender tries again.
+// A guest's limit of new flows per second (GuestLimits) is enforced here, too: packets beyond it are dropped, and the
+// sender retransmits.
 //
-// Iterations are the host's, and the stack does not see them: an iteration is over when the timer has fired
-// that was set as soon as a packet had to wait, or, with none waiting, after a millisecond. Bounded:
-// so many packets of so many bytes, shared by dynamic thresholds; what finds no place is dropped, as
-// at every full queue. Loop thread only.
+// The stack does not see the host's iterations: an iteration has ended when the timer fires that was set when a packet was
+// first kept, or, with none kept, after a millisecond. Kept packets are bounded in number and size, and shared by dynamic
+// thresholds; packets without room are dropped. Thread: loop only.
 
 import Wire
 
-/// See the head of this file.
+/// The queue of first packets of new flows.
 final class NewFlows {
-  /// Packets that wait, and the longest one that may.
+  /// Maximum number of kept packets, and maximum length of one.
   private static let capacity = 1024
   private static let longest = 2048
-  /// Of all guests together in one iteration.
+  /// Maximum for all guests together in one iteration.
   private static let mostPerIteration = 64
   private static let turn: UInt64 = 1_000_000
 
@@ -37,16 +36,16 @@ final class NewFlows {
   private let perIteration: UInt32
   private var slots = Slab<Waiting>(capacity: NewFlows.capacity)
   private let bytes = MappedRegion(byteCount: (NewFlows.capacity + 1) * NewFlows.longest)
-  /// Slots whose packets are being used up to the end of the iteration, and the highest since the last one.
+  /// Slots whose packets are in use until the end of the iteration, and the highest slot since the last one.
   private var finished: [UInt32] = []
   private var highest: UInt32 = 0
-  /// Shares with packets that wait, in the order in which they have their turn.
+  /// Shares with kept packets, in round-robin order.
   private var shares: [UInt32] = []
-  /// The packet that was kept or dropped last: a GSO frame asks for each datagram in it.
+  /// The packet that was kept or dropped last: a GSO frame calls `admits` for each datagram in it.
   private var last: UnsafeRawPointer?
   private var isReplaying = false
 
-  /// Of each guest, in a second; 0: any number.
+  /// New flows of a guest per second; 0: unlimited.
   private var perSecond: UInt64 = 0
   private var limitRevision: UInt32 = 0
 
@@ -56,10 +55,10 @@ final class NewFlows {
     self.perIteration = UInt32(clamping: max(1, perIteration))
   }
 
-  /// When the next ones begin; nil when none waits. Nanoseconds.
+  /// When the next flows begin, nanoseconds; nil if no packet is kept.
   private(set) var deadline: UInt64?
 
-  /// Packets that wait.
+  /// Number of kept packets.
   var count: Int { slots.count }
 
   func setLimit(perSecond limit: UInt64) {
@@ -79,7 +78,7 @@ final class NewFlows {
     return false
   }
 
-  /// Whether a flow may begin with this packet now. If not it has been kept, or dropped.
+  /// Whether a flow may begin with this packet now. If not, the packet was kept or dropped.
   func admits(_ packet: InboundPacket, share: UInt32, now: UInt64) -> Bool {
     let state = table.pointer(share)
     if state.pointee.waiting == 0, now &- state.pointee.turn > Self.turn {
@@ -97,7 +96,7 @@ final class NewFlows {
     return false
   }
 
-  /// Nothing of the packets of this iteration is in use any more.
+  /// The packets of this iteration are no longer in use.
   @inline(__always)
   func endOfIteration() {
     last = nil
@@ -108,7 +107,7 @@ final class NewFlows {
     for index in finished { slots.remove(index) }
     finished.removeAll(keepingCapacity: true)
     guard slots.count == 0 else { return }
-    // Gives back the memory that a flood has left.
+    // Releases the memory used by a burst.
     if highest > 128 { bytes.discard(offset: 0, count: Int(highest) * Self.longest) }
     highest = 0
   }
@@ -132,7 +131,7 @@ final class NewFlows {
     let place = memory(index)
     place.copyMemory(from: packet.packet.base, byteCount: packet.packet.count)
     let kept = slots.pointer(index)
-    // The payload is the end of the packet, but for what pads it.
+    // The payload ends the packet, except for Ethernet padding.
     let offset = packet.packet.base.distance(to: packet.payload.base)
     let copy = ByteView(place, count: packet.packet.count)
     kept.pointee.packet.packet = copy
@@ -154,8 +153,7 @@ final class NewFlows {
     return bytes.base + Int(index) &* Self.longest
   }
 
-  /// Begins what has waited long enough: `dispatch` is given each packet, which lies where it is
-  /// until the iteration ends.
+  /// Begins kept flows that are due: calls `dispatch` with each packet, which is valid until the iteration ends.
   func replay(now: UInt64, _ dispatch: (InboundPacket) -> Void) {
     guard deadline != nil else { return }
     deadline = nil
@@ -166,7 +164,7 @@ final class NewFlows {
       let state = table.pointer(share)
       state.pointee.turn = now
       state.pointee.begun = 0
-      // What needs no flow any more is cheap, but not free.
+      // Packets that need no new flow any more are cheap, but not free.
       var looks = 4 &* perIteration
       while state.pointee.waiting > 0, state.pointee.begun < perIteration, looks > 0, left > 0 {
         let before = state.pointee.begun
@@ -175,7 +173,7 @@ final class NewFlows {
         looks &-= 1
       }
       if state.pointee.waiting > 0 {
-        // In the next iteration it is behind the others, and begins nothing before.
+        // In the next iteration its turn comes after the others; until then it begins no flow.
         state.pointee.begun = perIteration
         shares.append(share)
       }
@@ -195,7 +193,7 @@ final class NewFlows {
     finished.append(index)
   }
 
-  /// The link is gone.
+  /// A link was removed.
   func linkDown(_ link: UInt32) {
     shares.removeAll { share in
       let state = table.pointer(share)

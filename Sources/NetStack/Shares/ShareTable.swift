@@ -1,37 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The guests of a stack and their shares, so that none of them can starve the others.
+// The guests of a stack and their shares, so that no guest can starve the others.
 //
-// Two rules, for whatever is bounded:
-//   - Dynamic thresholds (Choudhury and Hahne, 1998), for what is held for a short time: a guest
-//     may take one more while it holds fewer than are free. Alone it gets half, of two greedy
-//     ones each gets a third, and one that comes later always finds something.
-//   - Whoever has most loses first, for what is held long (connections, mappings): when all are
-//     taken, the one idle longest of the guest with the most makes room. A guest that has as many
-//     as the one with the most loses its own.
+// Bounded resources follow one of two rules:
+//   - Dynamic thresholds (Choudhury and Hahne, 1998) for what is held for a short time: a guest may take one more while it
+//     holds fewer than are free. A single guest gets half, two greedy ones get a third each, and a later one always finds
+//     some free.
+//   - Eviction for what is held long (connections, mappings): when all are taken, the one idle for the longest time of the
+//     guest with the most is closed. A guest with as many as that loses one of its own.
 //
-// Bounded: 1024 guests; those that find no place have one share in common, number 0, and so have
-// stations whose guest is not known on a switch whose host tells guests. A place is given to another
-// guest when nothing is held there. Loop thread only.
+// Bounded: 1024 guests. Guests beyond that have share 0 in common, as have stations of an unknown guest on a switch whose
+// host reports guests. An entry is reused when its guest holds nothing. Thread: loop only.
 
 import Wire
 
-/// See the head of this file. Shares are known by index.
+/// The shares of all guests, by index.
 package final class ShareTable {
   package static let capacity = 1024
 
   private let links: LinkTable
   private var slab: Slab<Share>
   private var table: FlowTable
-  /// The guests' ports that stations are behind, where the host says so, and how many of each.
+  /// The guests' ports behind which the host reports stations, and the number of stations of each.
   private var ports: [MACAddress: UInt64] = [:]
   private var stations: [UInt64: Int] = [:]
   private var isTold = false
   private static let maximumStations = 512
-  /// By share; made when its first fragment comes.
+  /// By share; created with a guest's first fragment.
   private var reassemblies: [Reassembly?] = []
 
-  // The last answer of `of`.
+  // The last result of `of`.
   private var lastLink: UInt32 = 0
   private var lastMAC = MACAddress.zero
   private var lastShare: UInt32 = 0
@@ -80,7 +78,7 @@ package final class ShareTable {
     return share
   }
 
-  /// Gives the places of guests that hold nothing to others.
+  /// Removes guests that hold nothing.
   private func reclaim() -> Bool {
     var isAny = false
     forEach { share in
@@ -98,7 +96,7 @@ package final class ShareTable {
     if Int(share) < reassemblies.count { reassemblies[Int(share)] = nil }
   }
 
-  /// Calls `body` for each share there is, number 0 included. Cold paths only.
+  /// Calls `body` for each share, including number 0. Its cost is that of the whole table.
   package func forEach(_ body: (UInt32) -> Void) {
     body(0)
     var share: UInt32 = 1
@@ -110,20 +108,20 @@ package final class ShareTable {
 
   // MARK: Who is who
 
-  /// A station is behind this guest's port of the host's switch: all stations there are one guest.
+  /// The host reports a station behind a guest's port of its switch: all stations there are one guest.
   package func station(_ mac: MACAddress, isBehind port: UInt64) {
     isTold = true
     lastLink = 0
     let before = ports[mac]
     guard before != port else { return }
     if let before { stations[before, default: 1] -= 1 }
-    // One that makes up addresses forgets its own.
+    // At the limit the stations of the guest recorded so far are removed.
     if stations[port] ?? 0 >= Self.maximumStations { forgetStations(of: port) }
     ports[mac] = port
     stations[port, default: 0] += 1
   }
 
-  /// A guest's port is gone.
+  /// A guest's port was removed.
   package func guestGone(_ port: UInt64) {
     forgetStations(of: port)
     lastLink = 0
@@ -134,9 +132,9 @@ package final class ShareTable {
     ports = ports.filter { $0.value != port }
   }
 
-  /// The link is gone. A guest with connections whose bytes still go to the host (TCPEngine+Detach), or with
-  /// sockets that are still to be closed, keeps its place until they have ended: they count against it, and make
-  /// room for others first. Nobody finds it any more.
+  /// A link was removed. A guest with connections whose bytes still go to the host (TCPEngine+Detach), or with sockets
+  /// still to be closed, keeps its share until they have ended: they count against it and are evicted first. The share is
+  /// no longer found by `of`.
   func linkDown(_ link: UInt32) {
     forEach { share in
       let state = slab.pointer(share)
@@ -152,7 +150,7 @@ package final class ShareTable {
     lastLink = 0
   }
 
-  /// Whether a share is what it was when its generation was read.
+  /// Whether the share is still the one whose generation was read.
   func isTaken(_ share: UInt32, generation: UInt32) -> Bool {
     share == 0 || slab.isTaken(share, generation: generation)
   }
@@ -161,7 +159,7 @@ package final class ShareTable {
 
   // MARK: Who has most
 
-  /// The share with the highest count; `share` if none has more than it.
+  /// The share with the highest count; `share` if none has more.
   func busiest(preferring share: UInt32, _ count: (UnsafeMutablePointer<Share>) -> UInt32)
     -> UInt32
   {
@@ -183,7 +181,7 @@ package final class ShareTable {
 
   // MARK: Chunks
 
-  /// How many chunks more the guest may take when `available` are free in all.
+  /// How many more chunks the guest may take if `available` are free in total.
   @inline(__always)
   func chunksLeft(_ share: UInt32, available: Int) -> Int {
     max(0, available &- Int(slab.pointer(share).pointee.chunks))
@@ -200,7 +198,7 @@ package final class ShareTable {
   /// The fragments of one guest.
   final class Reassembly {
     let reassembler: Reassembler
-    /// For the oldest datagram that is being put together; 0 if there is none.
+    /// Timer of the oldest incomplete datagram; 0 if there is none.
     var timer: UInt32 = 0
 
     init(_ reassembler: Reassembler) { self.reassembler = reassembler }
@@ -218,7 +216,7 @@ package final class ShareTable {
     return made
   }
 
-  /// Forgets what a guest has not sent whole.
+  /// Drops a guest's incomplete datagrams.
   func endReassembly(_ share: UInt32) {
     guard Int(share) < reassemblies.count else { return }
     reassemblies[Int(share)] = nil

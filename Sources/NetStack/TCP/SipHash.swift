@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash whose values tell nothing about the
-// key to whoever chooses the input. For initial sequence numbers, once a connection.
+// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash whose values reveal nothing about the key, even for chosen
+// inputs. Used for initial sequence numbers, once per connection.
 
-/// A hash over 64-bit words; bytes of a message come in little-endian words.
+/// Hashes 64-bit words; a message's bytes are taken as little-endian words.
 struct SipHash {
   private var v0: UInt64
   private var v1: UInt64
@@ -28,7 +28,7 @@ struct SipHash {
     compress(word)
   }
 
-  /// The hash of what was absorbed. The last use of the value.
+  /// The hash of the words so far. Ends the use of the value.
   mutating func finish() -> UInt64 {
     compress(count << 56)
     v2 ^= 0xff

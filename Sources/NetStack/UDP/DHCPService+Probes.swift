@@ -90,7 +90,7 @@ extension DHCPService {
 
   private func armWait() {
     guard waitTimer == 0, let next = waiting.values.map(\.deadline).min() else { return }
-    // Those that are due and had no turn come in the next one.
+    // The others that are due follow in the next iteration.
     waitTimer = stack.timers.schedule(
       at: max(next, stack.now &+ 1_000_000),
       token: EventToken(.dhcp, index: 0, generation: 0).rawValue)

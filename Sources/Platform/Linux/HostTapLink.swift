@@ -20,7 +20,7 @@
     package var mtu: UInt32 = 0
     /// The index of the bridge it is a port of.
     package var master: Int32?
-    /// What lima-netd-tap writes there is a `TapAlias`; only root writes it.
+    /// The interface's alias, a `TapAlias` if lima-netd-tap wrote it; only root can.
     package var alias = ""
     /// ARPHRD_*: 1 for Ethernet.
     package var type: UInt16 = 0

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// APIPath: paths of the control API. A name given by the user becomes one segment, whatever it holds.
+// APIPath: paths of the control API. A name given by the user becomes one path segment, with any characters.
 
 enum APIPath {
   static let status = "/v1/status"
-  /// Answered as soon as the daemon's loop has a turn.
+  /// Answered in the next iteration of the daemon's loop.
   static let alive = "/v1/alive"
   static let reload = "/v1/reload"
   static let upgrade = "/v1/upgrade"
@@ -19,7 +19,7 @@ enum APIPath {
     ([networks, escaped(name)] + rest).joined(separator: "/")
   }
 
-  /// Percent-encodes all but the unreserved characters (RFC 3986 2.3).
+  /// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
   static func escaped(_ segment: String) -> String {
     segment.utf8.map { byte in
       switch byte {

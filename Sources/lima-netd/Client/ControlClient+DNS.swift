@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the control API tells of the DNS.
+// DNS information from the control API.
 
 import DNSMessage
 import Daemon

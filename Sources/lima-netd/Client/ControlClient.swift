@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ControlClient: asks the daemon over its control socket: HTTP/1.1 with JSON, one connection a request. Called from
-// the main thread, which waits; the connection lives on one event loop thread. `exec` and `attach` never come here.
+// ControlClient: requests to the daemon over its control socket: HTTP/1.1 with JSON, one connection per request. Called
+// from the main thread, which waits; the connection is on an event loop thread. Not used by `exec` and `attach`, which must
+// have one thread.
 
 import LibC
 import Daemon
@@ -15,7 +16,7 @@ struct ControlClient {
   let home: LimaHome
   private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
-  /// An answer's body is a document that is shown, not a stream: more than this is a mistake.
+  /// Maximum bytes of an answer that is no stream.
   static let bodyLimit = 16 << 20
 
   init(_ options: HomeOptions) throws {
@@ -39,27 +40,27 @@ struct ControlClient {
     try decode(request(.GET, path, body: nil))
   }
 
-  /// POST, DELETE with a JSON body and a JSON answer.
+  /// POST or DELETE with a JSON body and a JSON answer.
   func send<Value: Decodable & Sendable>(
     _ method: HTTPMethod, _ path: String, body: some Encodable, as type: Value.Type = Value.self
   ) throws -> Value {
     try decode(request(method, path, body: JSONText.encode(body)))
   }
 
-  /// DELETE and the like with a JSON answer.
+  /// A request without a body and with a JSON answer.
   func send<Value: Decodable & Sendable>(
     _ method: HTTPMethod, _ path: String, as type: Value.Type = Value.self
   ) throws -> Value {
     try decode(request(method, path, body: nil))
   }
 
-  /// For requests whose answer says no more than that it was done.
+  /// For requests whose answer has no contents.
   func perform(_ method: HTTPMethod, _ path: String, body: (any Encodable)? = nil) throws {
     _ = try request(method, path, body: body.map { try JSONText.encode($0) })
   }
 
-  /// A body without end: every piece goes to `consume`, on the event loop's thread, which may block to slow the
-  /// daemon down; false ends it. The future is done when the stream is.
+  /// A stream: each piece of the body is passed to `consume`, on the event loop's thread, which may block to slow the
+  /// daemon down; false ends the stream. The future completes when the stream has ended.
   func stream(
     _ path: String, consume: @escaping @Sendable (ByteBuffer) -> Bool
   ) throws -> EventLoopFuture<Void> {
@@ -69,7 +70,7 @@ struct ControlClient {
     return promise.futureResult.flatMapThrowing { try check($0) }
   }
 
-  /// - Returns: nil when no daemon listens.
+  /// - Returns: nil if no daemon is running.
   func ifRunning<Value>(_ body: (ControlClient) throws -> Value) throws -> Value? {
     do {
       return try body(self)
@@ -78,7 +79,7 @@ struct ControlClient {
     }
   }
 
-  /// Thrown where nobody listens.
+  /// Thrown if no daemon listens on the socket.
   struct DaemonNotRunning: Error, CustomStringConvertible {
     let home: String
     var description: String { CommandFailure.daemonNotRunning(home).description }
@@ -95,16 +96,15 @@ struct ControlClient {
 
   // MARK: A daemon that hangs
 
-  /// Seconds until a daemon that has not answered is asked whether it lives; again and again, since what was asked may
-  /// take long. And seconds in which it has to say so: its loop is never held that long.
+  /// Seconds without an answer until the daemon is asked whether it is alive, repeatedly, since a request may take long;
+  /// and seconds it has to answer that: its loop is never busy for as long.
   static let patience = 5
 
-  /// - Throws: when the daemon does not even say that it lives: a `CommandFailure` that names its process and what is to be
-  ///   done.
+  /// - Throws: if the daemon does not answer even that, a `CommandFailure` with its process id and the remedy.
   func requireAnswer() throws {
     let promise = group.next().makePromise(of: HTTPReply.self)
     try start(.GET, APIPath.alive, body: nil, promise, consume: nil)
-    // Any answer is one, also that of a daemon which does not know the question.
+    // Any answer counts, also that of a daemon without this path.
     guard isComplete(promise.futureResult, within: Self.patience) else {
       throw CommandFailure.daemonSilent(home, pid: home.writtenPID)
     }
@@ -120,7 +120,7 @@ struct ControlClient {
     _ method: HTTPMethod, _ path: String, body: [UInt8]?, _ promise: EventLoopPromise<HTTPReply>,
     consume: (@Sendable (ByteBuffer) -> Bool)?
   ) throws {
-    // The word behind an empty name would be taken for it.
+    // An empty name would make the next segment the name.
     guard !path.prefix(while: { $0 != "?" }).contains("//"), path.last != "/" else {
       let failure = CommandFailure("An empty name was given: it names nothing")
       promise.fail(failure)
@@ -158,15 +158,16 @@ struct ControlClient {
     }
   }
 
-  /// Nanoseconds in which a process that has the home, but no socket, begins, ends, or notices that somebody removed it.
+  /// Nanoseconds that a process with the home's lock may be without a socket: while it starts, ends, or notices that the
+  /// socket was removed.
   private static let socketPatience: UInt64 = 3_000_000_000
 
   private static func isAbsence(_ errno: Errno) -> Bool {
     errno == .noSuchFile || errno == .connectionRefused
   }
 
-  /// Nobody listens, and there is a daemon that may in a moment.
-  /// - Throws: when the moment is over.
+  /// No process listens, and a daemon is about to.
+  /// - Throws: when the time for that is over.
   private func isComing(_ errno: Errno, _ deadline: UInt64) throws -> Bool {
     guard Self.isAbsence(errno), let pid = home.lockHolder else { return false }
     guard MonotonicClock.now() < deadline else {
@@ -196,10 +197,10 @@ struct ControlClient {
     }
   }
 
-  /// All that is needed of the status of any version.
+  /// The part of the status that all versions have.
   private struct DaemonVersion: Decodable { var version: String }
 
-  /// Nil: what is there does not say.
+  /// Nil if the answer has no version.
   private func askVersion() -> String? {
     let promise = group.next().makePromise(of: HTTPReply.self)
     guard (try? start(.GET, APIPath.status, body: nil, promise, consume: nil)) != nil,

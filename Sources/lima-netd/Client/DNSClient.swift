@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSClient: who answers the questions of `dns query`: a network of the daemon's, or a server that is asked directly.
+// DNSClient: sends the questions of `dns query` to a network of the daemon, or directly to a server.
 
 import DNSMessage
 import Daemon
 import Platform
 
-/// An answer, and where it is from.
+/// An answer and its origin.
 struct DNSReply {
   var message: DNSMessage
   var octets: Int
@@ -15,7 +15,7 @@ struct DNSReply {
   var source: String?
   /// The network's plugin: "hostdns 0.1.0".
   var plugin: String?
-  /// Exactly one of both.
+  /// Exactly one of the two is set.
   var network: String?
   var server: String?
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSServerExchange: one question to one DNS server, over UDP or TCP (RFC 1035 4.2), blocking and bounded in time. Only
-// an answer to the very question counts (RFC 5452 9.1).
+// DNSServerExchange: sends a question to a DNS server over UDP or TCP (RFC 1035 §4.2), blocking with a deadline. Only an
+// answer to that question is accepted (RFC 5452 §9.1).
 
 import DNSMessage
 import Platform
@@ -10,11 +10,11 @@ struct DNSServerExchange {
   let server: SocketEndpoint
   let query: DNSMessage
 
-  /// Over UDP it is asked so often, with so many nanoseconds for each try; over TCP once.
+  /// Number of attempts over UDP, and nanoseconds for each; over TCP there is one.
   private static let tries = 3
   private static let tryTime: UInt64 = 2_000_000_000
   private static let streamTime: UInt64 = 6_000_000_000
-  /// Bytes of a stream in which the answer has to be.
+  /// Maximum bytes read from a stream for the answer.
   private static let streamLimit = 1 << 20
 
   func overUDP() throws -> [UInt8] {
@@ -72,14 +72,14 @@ struct DNSServerExchange {
   private func isAnswer(_ bytes: [UInt8]) -> Bool {
     guard let question = query.questions.first else { return false }
     guard let survey = try? DNSSurvey(bytes) else { return false }
-    // A server that cannot read the question need not repeat it.
+    // A server that cannot parse the question may omit it.
     if survey.header.isResponse, survey.header.id == query.header.id, survey.questionCount == 0 {
       return true
     }
     return survey.answers(question, id: query.header.id, in: bytes)
   }
 
-  /// Cut inside a record, it says no more than that the answer is for TCP (RFC 2181 9).
+  /// Truncated within a record: only its TC bit is used (RFC 2181 §9).
   private func isCut(_ bytes: [UInt8]) -> Bool {
     guard let question = query.questions.first else { return false }
     return DNSSurvey.isTruncatedAnswer(bytes, to: question, id: query.header.id)
@@ -91,7 +91,7 @@ struct DNSServerExchange {
     return DNSMessage(header: header, questions: query.questions).encoded()
   }
 
-  /// - Returns: nil when the time is over; empty at the end of a stream.
+  /// - Returns: nil at the deadline; empty at the end of a stream.
   private func receive(_ fd: Int32, until deadline: UInt64) throws(SystemError) -> [UInt8]? {
     while wait(fd, .read, until: deadline) {
       if let bytes = try Sockets.receiveSome(fd) { return bytes }

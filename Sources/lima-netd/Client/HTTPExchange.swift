@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HTTPExchange: sends one request as soon as the connection is there, and takes its answer. Event loop thread.
+// HTTPExchange: sends a request when the connection is established, and receives its answer. Event loop thread.
 
 import LibC
 import NIOCore
@@ -26,7 +26,7 @@ final class HTTPExchange: ChannelInboundHandler {
   /// The daemon's log file.
   private let log: String
   private let promise: EventLoopPromise<HTTPReply>
-  /// Takes the body of a successful answer piece by piece, instead of its being gathered.
+  /// Receives the body of a successful answer in pieces; without it the body is collected.
   private let consume: (@Sendable (ByteBuffer) -> Bool)?
   private var reply: HTTPReply?
   private var isDone = false
@@ -101,7 +101,7 @@ final class HTTPExchange: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    // The end of a capture is the end of the connection, too.
+    // The end of a capture also ends the connection.
     if consume != nil, let reply {
       finish(.success(reply))
     } else {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which process serves a Lima home, by its pid file: also of a daemon that nobody hears any more.
+// The process that serves a Lima home, from its pid file; also of a daemon that does not answer.
 
 import Daemon
 import Platform
 
 extension LimaHome {
-  /// As the pid file has it, whether or not it lives.
+  /// The process id in the pid file, of a process that may have ended.
   var writtenPID: Int32? {
     (try? Files.read(pidFile, limit: 64))
       .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
       .flatMap { $0 > 1 ? $0 : nil }
   }
 
-  /// Who has the lock on the pid file: the process that serves the home. Nil: nobody has it, or it may not be looked at.
+  /// The process with the lock on the pid file, which serves the home. Nil if there is none, or it cannot be determined.
   var lockHolder: Int32? {
     guard Files.exists(pidFile), let pid = writtenPID, OtherProcess.isAlive(pid) else { return nil }
     do throws(SystemError) {
       guard let fd = try Files.openLocked(pidFile, mode: 0o600) else { return pid }
-      // Given back at once. A daemon that begins in this very moment says that another has the home.
+      // Closed at once. A daemon that starts at this moment would report that another has the home.
       Descriptor.close(fd)
     } catch {}
     return nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attach: makes a TAP in somebody else's network namespace and hands it to the daemon: what slirp4netns does for
-// containers. One thread from start to end: see LimaNetd.swift.
+// attach: creates a TAP in an existing network namespace and passes it to the daemon, as slirp4netns does for containers.
+// Single-threaded: see LimaNetd.swift.
 
 import ArgumentParser
 import Daemon

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BootUnit: the systemd unit by which `network setup --boot` lasts: it runs lima-netd-tap with the
-// same words once, before networks are used. Written and enabled as root.
+// BootUnit: the systemd unit of `network setup --boot`, which runs lima-netd-tap with the same arguments once at boot,
+// before networks are used. Written and enabled as root.
 
 import Daemon
 import Platform
@@ -15,7 +15,7 @@ struct BootUnit {
   private var name: String { "lima-netd-tap-\(setup.uid)-\(setup.network).service" }
   private var path: String { "\(Self.folder)/\(name)" }
 
-  /// Words are identifiers, addresses, numbers and a home as it is written down (`TapAlias`): none needs quoting.
+  /// Arguments are identifiers, addresses, numbers and an encoded home (`TapAlias`), none of which needs quoting.
   func text(_ words: [String]) -> String {
     """
     # Written by lima-netd network setup --boot; network unsetup takes it away.
@@ -41,7 +41,8 @@ struct BootUnit {
     """
   }
 
-  /// A bridge is there when udev says so, made by whichever service; what has no bridge is there before networks are used.
+  /// Orders the unit after the bridge's device unit, whichever service creates it; without a bridge, before networks are
+  /// used.
   private func order(_ words: [String]) -> [String] {
     guard let at = words.firstIndex(of: "--bridge"), at + 1 < words.count else {
       return ["After=network-pre.target systemd-modules-load.service", "Before=network.target"]
@@ -50,7 +51,7 @@ struct BootUnit {
     return ["Wants=\(device)", "After=\(device) systemd-modules-load.service"]
   }
 
-  /// systemd.unit(5), "String Escaping for Inclusion in Unit Names", of an interface's name.
+  /// The escaped name of an interface (systemd.unit(5), "String Escaping for Inclusion in Unit Names").
   static func escaped(_ name: String) -> String {
     var text = ""
     for (index, byte) in name.utf8.enumerated() {
@@ -73,7 +74,7 @@ struct BootUnit {
           "Have your boot scripts run:  \(setup.helperPath) \(words.joined(separator: " ")) --owner \(setup.uid)"
       )
     }
-    // Quotes, blanks, "%" and "$" mean something there.
+    // Quotes, blanks, "%" and "$" have a meaning in a unit.
     guard SudoersWords.isPlain(setup.helperPath) else {
       throw CommandFailure(
         "A unit cannot name \(setup.helperPath): only letters, digits, /, ., _, - and + stand for themselves there"
@@ -93,7 +94,7 @@ struct BootUnit {
     try systemctl(["enable", name])
   }
 
-  /// False: there was none.
+  /// False if there was no unit.
   func remove() throws -> Bool {
     guard Files.exists(path) else { return false }
     try systemctl(["disable", name])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// capture: the frames of a network as a pcap file or stream.
+// capture: writes the frames of a network as a pcap file or stream.
 
 import LibC
 import ArgumentParser
@@ -51,7 +51,7 @@ struct CaptureCommand: ParsableCommand {
     let counter = file == "-" ? FrameCounter(output: 1) : FrameCounter(path: file)
     let path = APIPath.network(network, "capture") + "?snaplen=\(snaplen)"
     #if os(Linux)
-      // Before the client's thread is made, so that it has them blocked, too.
+      // Before the client's thread is created, which inherits the signal mask.
       let signals = try ForegroundSignals([SIGINT, SIGTERM])
       let client = try ControlClient(starting: home)
       try record(client, path, counter) { stream in
@@ -69,7 +69,7 @@ struct CaptureCommand: ParsableCommand {
       }
     #endif
     guard !counter.isBroken else {
-      // What is there says which version it is.
+      // The status has the daemon's version, in case it is another one.
       let _: StatusReport = try ControlClient(home).get(APIPath.status)
       throw CommandFailure("What the daemon sends is no capture, from frame \(counter.frames) on")
     }
@@ -82,8 +82,8 @@ struct CaptureCommand: ParsableCommand {
     }
   }
 
-  /// One stream after the other: each ends with a process of the network.
-  /// - Parameter follow: waits for a stream's end; false when somebody ended the command.
+  /// Records one stream after the other: each ends with a process of the network.
+  /// - Parameter follow: waits for the end of a stream; false if the user ended the command.
   private func record(
     _ client: ControlClient, _ path: String, _ counter: FrameCounter,
     follow: (EventLoopFuture<Void>) throws -> Bool
@@ -101,10 +101,10 @@ struct CaptureCommand: ParsableCommand {
     }
   }
 
-  /// Streams without a byte, one after the other, until it is given up.
+  /// Maximum number of consecutive empty streams.
   private static let mostEmpty = 5
 
-  /// Says why the stream has ended; whether there will be another.
+  /// Reports why the stream has ended. Whether another one will follow.
   private func goesOn(_ client: ControlClient) throws -> Bool {
     let report: NetworkReport
     do {
@@ -130,7 +130,7 @@ struct CaptureCommand: ParsableCommand {
     }
   }
 
-  /// Whether the file can be made, without making it: the network may not be there, or never start.
+  /// Checks that the file can be created, without creating it: the network may not exist, or not start.
   private static func check(_ path: String) throws {
     let fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
     if fd >= 0 { return Descriptor.close(fd) }
@@ -141,7 +141,7 @@ struct CaptureCommand: ParsableCommand {
       if access(place, W_OK) == 0 { return }
       problem = Errno.current
     }
-    // A named pipe without a reader yet.
+    // A named pipe without a reader.
     if problem.rawValue == ENXIO { return }
     throw CommandFailure(
       "\(path) could not be made: \(problem)",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// completions: what a shell needs to complete commands and options.
+// completions: prints the completion script of a shell.
 
 import ArgumentParser
 
@@ -28,7 +28,7 @@ struct Completions: ParsableCommand {
     StandardOutput.print(Self.withHelp(LimaNetd.completionScript(for: shell), shell))
   }
 
-  /// ArgumentParser's own command `help` offers no commands.
+  /// Adds the names of commands after `help`, which ArgumentParser does not complete.
   static func withHelp(_ script: String, _ shell: CompletionShell) -> String {
     let commands = LimaNetd.configuration.subcommands.filter { $0.configuration.shouldDisplay }
       .map { $0._commandName }.joined(separator: " ")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// config: networks.yaml without a daemon, for people (`check`, ConfigCheck.swift) and for editors (`schema`).
+// config: networks.yaml without a daemon: `check` for users (ConfigCheck.swift) and `schema` for editors.
 
 import ArgumentParser
 import Daemon

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// config check: whether a networks.yaml would do, before a daemon or a guest finds out.
+// config check: reports the errors of a networks.yaml.
 
 import ArgumentParser
 import Daemon

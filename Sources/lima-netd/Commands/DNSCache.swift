@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns cache ls, flush: the answers that networks keep.
+// dns cache ls, flush: the cached answers of networks.
 
 import ArgumentParser
 import DNSMessage
@@ -45,7 +45,7 @@ struct DNSCacheOptions: ParsableArguments {
     return reports.filter { $0.state == .running }.map(\.name)
   }
 
-  /// What is taken for a name is one of a network, and --network was meant, perhaps.
+  /// Whether the name is a network's, so that --network was probably meant.
   func isNetworksName(_ client: ControlClient) throws -> Bool {
     guard let name, network == nil else { return false }
     let reports: [NetworkReport] = try client.get(APIPath.networks)
@@ -54,7 +54,7 @@ struct DNSCacheOptions: ParsableArguments {
 
   func path(_ network: String) -> String {
     let path = APIPath.network(network, "dns", "cache")
-    // As the DNS has it: the query of a path is ASCII.
+    // In DNS text format, which is ASCII.
     guard let name = name.flatMap({ DNSName(userText: $0) }) else { return path }
     return path + "?name=\(APIPath.escaped("\(name)"))" + (below ? "&below=true" : "")
   }
@@ -100,7 +100,7 @@ struct DNSCacheList: ParsableCommand {
     return table.isEmpty ? "No answers\(subject) are kept." : table.text
   }
 
-  /// "A", "TXT CH"; what tells two rows of one name and type apart: "A (do)".
+  /// "A", "TXT CH"; with what distinguishes two rows of the same name and type: "A (do)".
   private static func type(_ entry: DNSCacheReport) -> String {
     entry.type + (entry.class == "IN" ? "" : " \(entry.class)")
       + (entry.flags.isEmpty ? "" : " (\(entry.flags))")

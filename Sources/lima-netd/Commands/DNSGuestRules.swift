@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns guest-rules: what a guest runs so that its DNS server's address leads to a resolver on the host.
+// dns guest-rules: prints commands for a guest that redirect its DNS server's address to a resolver on the host.
 
 import ArgumentParser
 import Daemon
@@ -48,7 +48,7 @@ struct DNSGuestRules: ParsableCommand {
 
   @OptionGroup var listing: ListingOptions
 
-  // Checked before they are used.
+  // `validate` has checked that one of them is set.
   private var udp: UInt16 { udpPort ?? port ?? 0 }
   private var tcp: UInt16 { tcpPort ?? port ?? 0 }
 
@@ -79,7 +79,7 @@ struct DNSGuestRules: ParsableCommand {
     let gateway: String
     let udp: UInt16
     let tcp: UInt16
-    /// For a shell of the guest's root.
+    /// For a root shell in the guest.
     let script: String
   }
 
@@ -97,7 +97,7 @@ struct DNSGuestRules: ParsableCommand {
       + jumps).joined(separator: "\n")
   }
 
-  // The table is made so that it can be deleted, and made anew: all in one transaction.
+  // The table is created and deleted before it is created again, so that it may exist; all in one transaction.
   var nft: String {
     """
     nft -f - <<'RULES'

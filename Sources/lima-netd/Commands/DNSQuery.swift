@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns: asks a network's DNS as a guest would (query), and what belongs to it (DNSCacheCommand, DNSServe, DNSGuestRules).
+// dns: queries a network's DNS as a guest does (query), with its other sub-commands in DNSCacheCommand, DNSServe,
+// DNSGuestRules.
 
 import ArgumentParser
 import DNSMessage
@@ -118,7 +119,7 @@ struct DNSQuery: ParsableCommand {
     }
   }
 
-  /// What the DNS is asked: of an address, unless another type is given, its reverse name.
+  /// The questions; for an address its reverse name, unless a type is given.
   var questions: [DNSLookup] {
     get throws {
       let words = try parsed
@@ -179,7 +180,7 @@ struct DNSQuery: ParsableCommand {
     }
     let results = try questions.map { try Self.ask($0, way, resolver) }
     if listing.json {
-      // One question, one object.
+      // A single question is printed as an object.
       if results.count == 1 {
         try listing.show(results[0])
       } else {
@@ -196,7 +197,7 @@ struct DNSQuery: ParsableCommand {
     }
   }
 
-  /// Over UDP, and over TCP where that was cut, unless one of them is wanted.
+  /// Asks over UDP, and again over TCP if the answer was truncated, unless one of them was requested.
   static func ask(
     _ question: DNSLookup, _ way: Transport?, _ resolver: any DNSClient
   ) throws -> DNSResult {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSQuestionWords: what stands behind `dns query`: a name and record types, and, for those whose fingers know dig, its
-// @SERVER and the commonest of its +words.
+// DNSQuestionWords: the arguments of `dns query`: a name and record types, and for users of dig its @SERVER and the most
+// common of its +options.
 
 import DNSMessage
 
@@ -21,7 +21,7 @@ struct DNSQuestionWords {
     let description: String
   }
 
-  /// dig's words that are understood, for messages.
+  /// The supported options of dig, for messages.
   static let known =
     "+short, +tcp, +notcp, +ignore, +bufsize=N, +noedns, +dnssec, +cdflag and +norecurse"
 
@@ -50,7 +50,7 @@ struct DNSQuestionWords {
     switch word {
     case "short": isShort = true
     case "tcp", "vc": transport = .tcp
-    // As dig without its second try over TCP.
+    // dig without its retry over TCP.
     case "notcp", "novc", "ignore": transport = .udp
     case "noedns": udpSize = 0
     case "dnssec", "do": dnssec = true

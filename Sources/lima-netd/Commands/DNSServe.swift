@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dns serve: a DNS plugin on the host's loopback, without a daemon and without a network.
+// dns serve: runs a DNS plugin on the host's loopback, without a daemon and a network.
 
 import LibC
 import ArgumentParser
@@ -76,12 +76,12 @@ struct DNSServe: ParsableCommand {
         address: "127.0.0.1", udp: try LoopbackSockets.port(of: udp),
         tcp: try LoopbackSockets.port(of: tcp), plugin: what.plugin.plugin.name,
         version: what.plugin.module.version, pid: CurrentProcess.id)
-      // The process's own chatter is for those who ask for it.
+      // The process's informational messages are shown on request only.
       setenv("LIMA_NETD_LOG", "warn", 0)
       try DNSStandaloneServer.run(
         what, udp: udp, tcp: tcp, installation: installation,
         ready: { _ in
-          // One line in either form: who waits for it need not know where a document ends.
+          // One line in both forms, so that a program can wait for it without parsing a document.
           StandardOutput.print(listing.json ? (try? JSONText.string(ready)) ?? "{}" : ready.text)
         },
         complain: { StandardError.print("lima-netd: \($0)") })
@@ -99,7 +99,7 @@ struct DNSServe: ParsableCommand {
     }
   }
 
-  /// What is printed when questions are answered.
+  /// Printed when questions are answered.
   struct Ready: Encodable {
     let address: String
     let udp: UInt16

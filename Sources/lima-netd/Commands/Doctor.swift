@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// doctor: what each mode needs of this host, and what is missing. Looks, and changes nothing.
+// doctor: reports the requirements of each mode that this host does not meet. Changes nothing.
 
 import ArgumentParser
 import Daemon
@@ -43,7 +43,7 @@ struct Doctor: ParsableCommand {
     guard Finding.allWell(findings, for: counted) else { throw ExitCode.failure }
   }
 
-  /// Also a home that is too long: that is told.
+  /// The home, even if its path is too long: that is reported.
   private func place() throws -> LimaHome {
     do {
       return try home.resolveServed()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// egress: what guests wanted and networks' rules denied, and what these ended.
+// egress: flows of guests that networks' rules denied or ended.
 
 import ArgumentParser
 import Daemon
@@ -22,12 +22,12 @@ struct EgressCommand: ParsableCommand {
   @OptionGroup var listing: ListingOptions
   @OptionGroup var home: HomeOptions
 
-  /// A destination that a guest was denied.
+  /// A destination that was denied to a guest.
   struct Row: Codable {
     var network: String
-    /// What it is called, or was then, if it has left; nil: nobody knows.
+    /// The guest's name at that time; nil: unknown.
     var name: String?
-    /// Its address, which all guests of an isolated network share.
+    /// The guest's address, the same for all guests of an isolated network.
     var guest: String
     var mac: String
     var `protocol`: String
@@ -36,7 +36,7 @@ struct EgressCommand: ParsableCommand {
     var reason: String
     /// How often it was denied.
     var count: Int
-    /// How many open ones ended when the rules changed.
+    /// Number of open flows that ended when the rules changed.
     var ended: Int
     var secondsAgo: Int
   }
@@ -70,7 +70,7 @@ struct EgressCommand: ParsableCommand {
     return found.count == 1 ? found[0].name : nil
   }
 
-  /// The latest first. What a plugin says is anything.
+  /// The latest first. The plugin's data is not trusted.
   static func rows(of report: NetworkReport) -> [Row] {
     let entries = report.live?["plugin"]?["egress"]?["last"]?.array ?? []
     return entries.reversed().map { entry in

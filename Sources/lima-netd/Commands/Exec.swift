@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// exec: runs a command as a guest of a network, in namespaces of its own. The way to try, test and measure a network
-// without a virtual machine. One thread from start to end: see LimaNetd.swift.
+// exec: runs a command as a guest of a network, in its own namespaces: to try, test and measure a network without a virtual
+// machine. Single-threaded: see LimaNetd.swift.
 
 import ArgumentParser
 import Daemon
@@ -60,7 +60,7 @@ struct Exec: ParsableCommand {
   @OptionGroup var lease: LeaseOptions
   @OptionGroup var options: CommandOptions
 
-  /// What runs.
+  /// The command to run.
   var command: [String] { options.command.isEmpty ? [UserShell.path] : options.command }
 
   func validate() throws {
@@ -82,7 +82,8 @@ struct Exec: ParsableCommand {
     #endif
   }
 
-  /// What a sandbox does not see besides the usual: Lima homes, with their keys and the sockets that control the networks.
+  /// Additional folders that are hidden in a sandbox: Lima homes, with their keys and the sockets that control the
+  /// networks.
   private func hiddenFolders() throws -> [String] {
     let environment = CurrentProcess.environment
     var folders = [try options.home.resolveServed().path]

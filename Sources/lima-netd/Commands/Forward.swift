@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// forward ls, add, rm: sockets of the host that lead into guests.
+// forward ls, add, rm: forwards from sockets of the host to guests.
 
 import ArgumentParser
 import Daemon
@@ -59,7 +59,7 @@ struct ForwardList: ParsableCommand {
       networks = [NetworkForwards(network: network, forwards: forwards)]
     } else {
       let reports: [NetworkReport] = try client.get(APIPath.networks)
-      // The networks' processes count the connections: only who asks one by one is told.
+      // Networks' processes count the connections, which are only in the report of a single network.
       networks = reports.map { report in
         let counted: [Forward]? =
           report.forwards.isEmpty || report.state != .running
@@ -98,7 +98,7 @@ struct ForwardList: ParsableCommand {
 }
 
 enum ForwardText {
-  /// "open", "waiting: no guest is connected"; the same wherever a forward is shown.
+  /// "open", "waiting: no guest is connected"; used wherever a forward is shown.
   static func state(_ state: ForwardState?, _ reason: String?) -> String {
     (state ?? .open).rawValue + (reason.map { ": \($0)" } ?? "")
   }
@@ -232,8 +232,7 @@ extension ForwardRemove {
   }
 }
 
-/// What users write for the two ends of a forward, in the form the API takes. Addresses themselves are the
-/// plugin's business.
+/// Parses the two ends of a forward as users write them to the form of the API. The plugin validates the addresses.
 enum ForwardAddress {
   static func host(_ text: String, _ protocol: ForwardProtocol) throws -> String {
     if `protocol` == .unix {
@@ -275,7 +274,7 @@ enum ForwardAddress {
       + (first == 0 ? ", 0 any that is free" : "")
   }
 
-  /// "8000-8010", with an address or without.
+  /// Refuses "8000-8010", with an address or without.
   private static func refuseRange(_ text: String) throws {
     let ports = text[(text.lastIndex(of: ":").map(text.index(after:)) ?? text.startIndex)...]
     let ends = ports.split(separator: "-", omittingEmptySubsequences: false)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// guest ls, inspect, rename, disconnect: who is on a network, and what comes of it.
+// guest ls, inspect, rename, disconnect: the guests of a network.
 
 import ArgumentParser
 import Daemon
@@ -20,12 +20,12 @@ struct Guests: ParsableCommand {
     ],
     defaultSubcommand: GuestList.self)
 
-  /// Of one network, or of all.
+  /// Of one network, or of all networks.
   static func details(_ client: ControlClient, network: String?) throws -> [GuestDetail] {
     if let network { return try client.get(APIPath.network(network, "guests")) }
     let networks: [NetworkReport] = try client.get(APIPath.networks)
     return try networks.filter { !$0.guests.isEmpty }.flatMap { network in
-      // It may have gone since.
+      // The guest may have disconnected meanwhile.
       do {
         return try client.get(APIPath.network(network.name, "guests")) as [GuestDetail]
       } catch let failure as CommandFailure where failure.code == "NOT_FOUND" {
@@ -55,7 +55,7 @@ struct GuestList: ParsableCommand {
   }
 }
 
-/// Which guest of which network.
+/// The arguments that select a guest of a network.
 struct GuestArguments: ParsableArguments {
   @Argument(help: "The network.", completion: .networks)
   var network: String

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// instance up, down, ls, inspect: the networking of Lima's instances.
+// instance up, down, ls, inspect: networking of Lima's instances.
 
 import ArgumentParser
 import Daemon
 import Platform
 
-/// The command; Daemon has the thing itself.
+/// The command; Daemon has the type Instance.
 struct InstanceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "instance",
@@ -66,7 +66,7 @@ struct InstanceUp: ParsableCommand {
     for warning in instance.warnings { StandardError.print("Note: \(warning)") }
     switch format {
     case nil: try listing.show(instance) { InstanceText.details(instance) }
-    // `--format json --json=lines` is one line.
+    // `--format json --json=lines` prints one line.
     case .json where listing.json: try listing.show(instance)
     case .json: StandardOutput.print(try JSONText.string(instance, pretty: true))
     case .qemu:

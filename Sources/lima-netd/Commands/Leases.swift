@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// leases: who has which address.
+// leases: the guests' addresses.
 
 import ArgumentParser
 import Daemon

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// logs: what the daemon and a network's process wrote, in the order of time. Reads the files: no daemon need run.
+// logs: the logs of the daemon and of networks' processes, ordered by time. Reads the files, also without a daemon.
 
 import LibC
 import ArgumentParser
@@ -51,7 +51,7 @@ struct Logs: ParsableCommand {
     let entries = files.map { $0.entries() }
     let shown = LogEntry.merged(entries).suffix(lines)
     if entries.allSatisfy(\.isEmpty) {
-      // A daemon that could not write its log either.
+      // A daemon could not have written its log either.
       if let problem = Self.problem(home) { throw CommandFailure(problem) }
       if !follow { StandardError.print("Nothing is logged yet.") }
     }
@@ -70,17 +70,17 @@ struct Logs: ParsableCommand {
     }
   }
 
-  /// One that came while it is followed: a document has no end there.
+  /// Prints an entry while following: without an end there is no JSON document.
   private func show(_ entry: LogEntry) throws {
     StandardOutput.print(listing.json ? try JSONText.string(entry.record) : entry.text)
   }
 
-  /// Why no daemon of this user's could serve the home, with what mends it; nil: none is known.
+  /// Why no daemon of this user could serve the home, with the remedy; nil if no reason is known.
   static func problem(_ home: LimaHome) -> String? {
     HomeTrust(user: ForeignHome.owner(of: home) ?? CurrentProcess.effectiveUser).problem(home: home)
   }
 
-  /// A network that there is, or was.
+  /// Checks that the network exists, or has existed.
   private func check(_ network: String, _ home: LimaHome) throws {
     guard !Files.exists(home.networkLog(network)) else { return }
     let configuration = try? Configuration.load(home.configFile, mayBeMissing: true)
@@ -97,22 +97,22 @@ struct Logs: ParsableCommand {
   }
 }
 
-/// What began with one time: a line, and those that belong to it, which are indented.
+/// A line with a time, and the indented lines that belong to it.
 struct LogEntry: Hashable {
   var time: Substring
   var text: String
 
-  /// An entry as --json has it.
+  /// An entry for --json.
   struct Record: Encodable, Hashable {
-    /// ISO 8601 in UTC; nil: a line without one, a plugin's own print.
+    /// ISO 8601 in UTC; nil: a line without a time, such as a plugin's own output.
     var time: String?
     /// "INFO", "WARN" ...
     var level: String?
-    /// With the lines that belong to it.
+    /// Includes the lines that belong to it.
     var text: String
   }
 
-  /// "TIME LEVEL  TEXT", as the daemon and networks' processes write it.
+  /// Parsed from "TIME LEVEL  TEXT", the format of the daemon and of networks' processes.
   var record: Record {
     func isLevel(_ word: Substring) -> Bool {
       !word.isEmpty && word.allSatisfy { $0.isASCII && $0.isUppercase }
@@ -146,8 +146,8 @@ struct LogEntry: Hashable {
     return entries
   }
 
-  /// In the order of time; what came at one time in the order of the lists. Lines without a time (a plugin's print) stay
-  /// behind the one before.
+  /// Ordered by time; at the same time in the order of the lists. A line without a time (a plugin's output) stays after the
+  /// one before it.
   static func merged(_ lists: [[LogEntry]]) -> [LogEntry] {
     var all: [(time: Substring, index: Int, entry: LogEntry)] = []
     for list in lists {
@@ -161,17 +161,17 @@ struct LogEntry: Hashable {
   }
 }
 
-/// A file that grows, and is put aside and begun anew.
+/// A log file, which grows and is rotated.
 struct LogFile {
   private let path: String
   private let filter: (@Sendable (Substring) -> Bool)?
-  /// The file that is read, -1: there is none yet.
+  /// The open file, -1: none yet.
   private var descriptor: Int32 = -1
   private var inode: UInt64 = 0
-  /// A line of which the end is still to come.
+  /// An incomplete last line.
   private var rest: [UInt8] = []
 
-  /// Of its end, at first.
+  /// Maximum bytes read from its end at first.
   private static let window = 4 << 20
 
   init(path: String, filter: (@Sendable (Substring) -> Bool)?) {
@@ -183,7 +183,7 @@ struct LogFile {
     lseek(fd, 0, SEEK_END)
   }
 
-  /// That it is not there is no fault; that it may not be read is.
+  /// A missing file is no error, unlike one that may not be read.
   func check(_ home: LimaHome) throws {
     do throws(SystemError) {
       Descriptor.close(try Files.openForReading(path))
@@ -196,13 +196,13 @@ struct LogFile {
     }
   }
 
-  /// What is there now.
+  /// All present entries.
   func entries() -> [LogEntry] {
     guard let bytes = try? Files.tail(path, limit: Self.window) else { return [] }
     return LogEntry.parse(String(decoding: bytes, as: UTF8.self), filter: filter)
   }
 
-  /// What was written since the last call.
+  /// The entries written since the last call.
   mutating func newEntries() -> [LogEntry] {
     var text = readOn()
     if let now = try? Files.info(path).inode, now != inode, let fd = try? Files.openForReading(path)
@@ -214,7 +214,7 @@ struct LogFile {
     return LogEntry.parse(String(decoding: text, as: UTF8.self), filter: filter)
   }
 
-  /// Whole lines.
+  /// The complete lines.
   private mutating func readOn() -> [UInt8] {
     guard descriptor >= 0 else { return [] }
     var chunk = [UInt8](repeating: 0, count: 64 << 10)

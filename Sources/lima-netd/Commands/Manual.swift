@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// manual: writes the man pages of section 1, for who installs them (Scripts/man-pages).
+// manual: writes the man pages of section 1, for packaging (Scripts/man-pages).
 
 import ArgumentParser
 import Daemon

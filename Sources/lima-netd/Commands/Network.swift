@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network ls, inspect, start, stop; create, edit, delete, setup and unsetup have files of their own.
+// network ls, inspect, start, stop. Create, edit, delete, setup and unsetup are in other files.
 
 import ArgumentParser
 import Daemon

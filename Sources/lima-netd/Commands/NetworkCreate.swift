@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network create: adds a network to networks.yaml, and has a daemon that runs read it.
+// network create: adds a network to networks.yaml, and makes a running daemon read it.
 
 import ArgumentParser
 import Daemon
@@ -58,7 +58,7 @@ struct NetworkCreate: ParsableCommand {
 }
 
 extension NetworkCreate {
-  /// A home without the file gets the default one, whole: what it has of this name already gets the settings given.
+  /// In a home without the file, the default file is written first; if it contains a network of this name, that is changed.
   private func add(
     _ entry: [(key: String, value: String)], _ draft: NetworkDraft, to file: inout NetworksFile,
     _ editing: NetworkEditing
@@ -88,7 +88,7 @@ extension NetworkCreate {
   }
 }
 
-/// What `create` and `edit` say of a network.
+/// The network's settings as options of `create` and `edit`.
 struct NetworkDraftOptions: ParsableArguments {
   @Option(
     help:

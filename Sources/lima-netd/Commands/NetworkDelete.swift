@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network delete: removes networks from networks.yaml. A daemon that runs stops them.
+// network delete: removes networks from networks.yaml. A running daemon stops them.
 
 import ArgumentParser
 import Daemon
@@ -31,7 +31,7 @@ struct NetworkDelete: ParsableCommand {
       }
       if !force { try editing.checkUnused(name) }
     }
-    // Lima's rule brings user-v2 back by itself, and `default` is always there.
+    // By Lima's rule user-v2 is added again, and `default` always exists.
     try editing.write(file)
     let deleted = names.map { name in
       Deleted(name: name, builtin: NetworkConfiguration.builtins.contains { $0.name == name })
@@ -42,7 +42,7 @@ struct NetworkDelete: ParsableCommand {
 
   struct Deleted: Encodable {
     let name: String
-    /// The built-in one of this name takes its place.
+    /// A built-in network of this name replaces it.
     let builtin: Bool
 
     var text: String {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network edit: changes keys of a network in networks.yaml, or opens the whole file in an editor and takes it over only
-// when it can be served.
+// network edit: changes keys of a network in networks.yaml, or opens the whole file in an editor and replaces it only by a
+// valid one.
 
 import ArgumentParser
 import Daemon

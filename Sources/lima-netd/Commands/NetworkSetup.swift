@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// network setup, unsetup: what root does once for a network of mode shared, host or bridged, so that
-// the daemon needs no root afterwards: a TAP that outlives this command and belongs to the user.
-// Root reads the configuration as the user whose it is, and runs nothing but lima-netd-tap, and ovs-vsctl where the bridge is
-// one of Open vSwitch.
+// network setup, unsetup: performs once, as root, the privileged part of a network of mode shared, host or bridged, so that
+// the daemon needs no root afterwards: it creates a persistent TAP that belongs to the user. Root reads the configuration
+// as its user, and runs only lima-netd-tap, and ovs-vsctl for a bridge of Open vSwitch.
 
 import ArgumentParser
 import Daemon
@@ -73,7 +72,7 @@ struct NetworkSetup: ParsableCommand {
     let network: String
     let interface: String
     let user: String
-    /// systemd makes it again at each boot.
+    /// systemd creates it again at each boot.
     let boot: Bool
     /// It was there, and has been made what networks.yaml says now.
     let again: Bool
@@ -137,28 +136,28 @@ struct NetworkUnsetup: ParsableCommand {
     let network: String
     let interface: String
     let user: String
-    /// False: it was not set up.
+    /// False if it was not set up.
     let removed: Bool
-    /// The home whose network it was, where that is another.
+    /// The home of its network, if that is another one.
     let otherHome: String?
-    /// Who has it set up, where this user has not.
+    /// Users that have set it up, if this user has not.
     let otherUsers: [String]
   }
 }
 
-/// For whom, and of which configuration.
+/// The user and the configuration of a setup.
 struct HostSetup {
   let network: String
   let uid: UInt32
   let userName: String
   let interface: String
   let helperPath: String
-  /// This program, as a word for a shell.
+  /// The path of this program, quoted for a shell.
   let command: String
   private let home: LimaHome
   private let homeWasGiven: Bool
 
-  /// - Parameter what: what only root can do.
+  /// - Parameter what: the privileged operation, for the message.
   init(
     network: String, user: String?, home options: HomeOptions,
     what: String = "make a network interface"
@@ -185,7 +184,7 @@ struct HostSetup {
       command = ShellWord.quoted(installation.executable)
       helperPath = installation.tapHelper
       homeWasGiven = options.path != nil || environment["LIMA_HOME"] != nil
-      // sudo takes the user's own environment away.
+      // sudo removes the user's environment.
       if !homeWasGiven {
         home = LimaHome(path: account.home + "/.lima", workingDirectory: "/")
       } else {
@@ -198,11 +197,11 @@ struct HostSetup {
     #endif
   }
 
-  /// " --lima-home DIR" for the user's own commands, "" where it is the user's usual home.
+  /// " --lima-home DIR" for commands of the user; "" if it is the user's default home.
   var homeWords: String { homeWasGiven ? " --lima-home \(ShellWord.quoted(home.path))" : "" }
 
   #if os(Linux)
-    /// Read as the user: root does not open what the user may not.
+    /// Read as the user: root must not open files that the user may not.
     func request() throws -> HostTapRequest {
       let configuration = try Privilege.asUser(uid) {
         try writeDefaultFile()
@@ -254,7 +253,7 @@ struct HostSetup {
       return request
     }
 
-    /// The bridge of Lima's own helper that the request is about; nil: none of its.
+    /// The bridge of Lima's own helper that the request is about; nil: another bridge.
     func joined(_ request: HostTapRequest) -> String? {
       guard case .bridge(let bridge) = request.place, bridge == LimaBridge.name(of: network) else {
         return nil
@@ -262,7 +261,7 @@ struct HostSetup {
       return bridge
     }
 
-    /// A home without networks.yaml gets Lima's default one when the network is one of its: it is the user's file.
+    /// In a home without networks.yaml writes Lima's default file, as the user, if it contains the network.
     private func writeDefaultFile() throws {
       guard !Files.exists(home.configFile) else { return }
       do throws(NetworksFileError) {
@@ -276,15 +275,15 @@ struct HostSetup {
       }
     }
 
-    /// The helper's words, with the home that the interface is for, where it can be written down.
+    /// The helper's arguments, with the home of the interface if it can be encoded.
     func words(_ request: HostTapRequest) -> [String] {
       request.words("setup") + (TapAlias.encoded(realHome).map { ["--home", $0] } ?? [])
     }
 
-    /// As the daemon serves it.
+    /// The path by which the daemon serves the home.
     private var realHome: String { (try? Files.realPath(home.path)) ?? home.path }
 
-    /// Another home whose interface it is; nil: it is this one's, nobody's, or there is none.
+    /// The other home that the interface belongs to; nil: none, or there is no interface.
     var otherHome: String? {
       guard var netlink = try? Netlink(), let link = try? netlink.hostTap(named: interface),
         link.isTap, let there = link.home, there != realHome, there != home.path
@@ -310,8 +309,8 @@ struct HostSetup {
             ? "" : " --user \(ShellWord.quoted(userName))"))
     }
 
-    /// Waits two seconds for a daemon that is about to let go.
-    /// - Throws: when a daemon has the interface.
+    /// Waits two seconds for a daemon to release the interface.
+    /// - Throws: if a daemon uses it.
     func checkUnused() throws {
       var holder = self.holder
       for _ in 0..<20 where holder != nil {
@@ -344,20 +343,20 @@ struct HostSetup {
     /// There is an interface of that name.
     var isThere: Bool { (try? HostInterfaces.names())?.contains(interface) == true }
 
-    /// Users that have the network's namesake set up.
+    /// Users that have set up a network of the same name.
     var otherUsers: [UInt32] {
       SetUpUsers.others(
         than: uid, of: network, among: (try? HostInterfaces.names()) ?? [])
     }
 
-    /// The command that makes a network of this name; its mode is guessed from the name.
+    /// The command that creates a network of this name; its mode is guessed from the name.
     private func creation(among networks: [NetworkConfiguration]) -> String {
       let mode = ["host", "bridged"].contains(network) ? network : "shared"
       return CreationCommand.text(
         network, mode: mode, command: command, home: homeWords, among: networks)
     }
 
-    /// Runs lima-netd-tap, whose words are shown when it refuses.
+    /// Runs lima-netd-tap, and shows its message when it refuses.
     func helper(_ words: [String]) throws {
       switch HelperSafety.flaw(of: helperPath) {
       case nil: break

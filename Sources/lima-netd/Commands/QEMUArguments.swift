@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// qemu-args: the arguments that attach a QEMU to the networks of a lima.yaml.
+// qemu-args: prints the arguments that connect QEMU to the networks of a lima.yaml.
 
 import ArgumentParser
 import Daemon
@@ -64,7 +64,7 @@ struct QEMUArguments: ParsableCommand {
   }
 }
 
-/// How QEMU's arguments are printed, and for which QEMU.
+/// The form of QEMU's arguments, and QEMU's version.
 struct QEMUOptions: ParsableArguments {
   @Flag(help: "Print one line, quoted for a shell.")
   var shell = false
@@ -94,7 +94,7 @@ struct QEMUOptions: ParsableArguments {
   func words(_ interfaces: [InterfaceReport], arch: String) throws -> [String] {
     let transport: DriverArguments.QEMUTransport? =
       tap ? .taps(first: firstDescriptor ?? 3) : firstDescriptor.map { .descriptors(first: $0) }
-    // Descriptors are the same for every QEMU.
+    // Arguments for descriptors do not depend on the version.
     let version =
       transport == nil ? QEMUVersion.installed(program ?? "qemu-system-\(arch)") : nil
     if transport == nil, version == nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// recommend: which network to take. Asks on a terminal when nothing is given.
+// recommend: recommends a network. Asks on a terminal if no argument is given.
 
 import ArgumentParser
 import Daemon
@@ -65,7 +65,7 @@ struct Recommend: ParsableCommand {
     }
   }
 
-  /// For the QEMU that is installed; on the other system for a new one.
+  /// For the installed QEMU; for the other system, a recent one.
   private static func qemu(
     _ choice: NetworkChoice, _ place: LimaHome, _ system: HostSystem, home: String
   ) -> [String] {
@@ -95,7 +95,7 @@ struct Recommend: ParsableCommand {
     return report.modes.map(\.mode)
   }
 
-  /// Whether a network works here now: served, in networks.yaml, and with nothing that `doctor` finds missing.
+  /// Whether a network works here now: it is served, in networks.yaml, and `doctor` finds nothing missing.
   static func state(
     _ choice: NetworkChoice, _ modes: [String], _ facts: HostFacts
   ) -> ModeState {
@@ -124,7 +124,7 @@ struct Recommend: ParsableCommand {
             choice.network, mode: mode, command: facts.command, home: home,
             among: facts.configuration.networks))
     }
-    // Asked for: a network as in the default file is not at rest any more.
+    // Checked as requested, so that the network of the default file does not count as unused.
     let problem = Diagnosis(own).findings(for: [mode]).first {
       $0.status == .problem && $0.modes.contains(mode)
     }
@@ -152,7 +152,7 @@ struct Recommend: ParsableCommand {
     }
   }
 
-  /// Nil where nobody can answer.
+  /// Nil if there is no terminal.
   private func ask() throws -> ReachedFrom? {
     guard StandardInput.isTerminal else { return nil }
     StandardOutput.print("From where is the VM to be reached?")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sandbox: the processes around the command of `exec --sandbox` (Sandbox). Not for users.
+// sandbox: the processes between `exec --sandbox` and its command (Sandbox). Internal.
 
 import ArgumentParser
 import Platform

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// service install, uninstall, status: the daemon started at each login by the user's systemd, or launchd.
+// service install, uninstall, status: starts the daemon at each login by the user's systemd, or launchd.
 
 import ArgumentParser
 import Daemon
@@ -59,7 +59,7 @@ struct ServiceInstall: ParsableCommand {
         "A daemon that somebody started serves \(home.path) already (process \(pid))",
         remedy: "End that one first:  lima-netd stop")
     }
-    // Its real name: the daemon serves it by that.
+    // The real path, by which the daemon serves it.
     try Files.makeDirectory(home.networksDirectory, mode: 0o755)
     let real = LimaHome(path: try Files.realPath(home.path))
     let configuration = try Configuration.load(real.configFile, mayBeMissing: true)
@@ -90,7 +90,7 @@ struct ServiceUninstall: ParsableCommand {
   @OptionGroup var listing: ListingOptions
 
   struct Outcome: Encodable {
-    /// False: there was none.
+    /// False if there was none.
     let removed: Bool
     /// Of `network setup`, which stay.
     let interfaces: [SetUpInterface]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SetUpUsers: for which other users a network of the same name is set up on this host, by the names of its interfaces:
-// "ln1000-shared" is uid 1000's. A longer name is a hash, which does not tell. Pure.
+// SetUpUsers: the other users that have set up a network of the same name on this host, from the names of its interfaces:
+// "ln1000-shared" belongs to uid 1000. Longer names are hashed and do not show the user. Pure.
 
 enum SetUpUsers {
   static func others(than uid: UInt32, of network: String, among names: [String]) -> [UInt32] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// status: is the daemon well, and its networks?
+// status: the state of the daemon and its networks.
 
 import ArgumentParser
 import Daemon

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// stop, restart, reload: the running daemon.
+// stop, restart, reload: control of the running daemon.
 
 import ArgumentParser
 import Daemon
@@ -20,7 +20,7 @@ struct Stop: ParsableCommand {
   @OptionGroup var home: HomeOptions
 
   struct Outcome: Encodable {
-    /// False: there was no daemon.
+    /// False if there was no daemon.
     let stopped: Bool
     let home: String
     let pid: Int32?
@@ -95,7 +95,7 @@ struct Reload: ParsableCommand {
     }
   }
 
-  /// - Parameter home: as commands of this home have it, " --lima-home PATH" or "".
+  /// - Parameter home: " --lima-home PATH" for commands of this home, or "".
   static func text(_ report: ReloadReport, home: String) -> String {
     let file = report.present ? report.file : "There is no \(report.file): the built-in networks"
     let isNew = report.changes.contains { $0.change != "unchanged" }
@@ -110,7 +110,7 @@ struct Reload: ParsableCommand {
     return (lines + report.changes.flatMap { self.lines($0, home: home) }).joined(separator: "\n")
   }
 
-  /// One for what is in force, one for what waits, one for each thing that was refused.
+  /// A line for changes in effect, one for those at the next start, one for each refused change.
   static func lines(_ change: ReloadReport.Change, home: String) -> [String] {
     guard let name = change.name else {
       return ["  \(change.subject == "paths" ? "paths and group" : "plugin folders") changed"]

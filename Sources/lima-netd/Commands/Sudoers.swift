@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sudoers: the lines by which networks get what root has to do without a password, and whether a file has them. Prints;
-// writes no file, and runs nothing but sudo's own questions.
+// sudoers: prints the lines for sudo by which networks get their privileged part without a password, and checks a file for
+// them. Writes no file, and runs only sudo's queries.
 
 import ArgumentParser
 import Daemon
@@ -90,21 +90,21 @@ struct Sudoers: ParsableCommand {
   }
 
   struct Document: Encodable {
-    /// Whose text: "linux", "macos".
+    /// The platform of the text: "linux", "macos".
     let platform: String
-    /// Where it belongs.
+    /// The file it belongs in.
     let file: String?
     let text: String
   }
 
   struct Verdict: Encodable {
     let file: String
-    /// It is, or sudo asks no password.
+    /// The file has the text, or sudo asks for no password.
     let upToDate: Bool
     let problem: String?
   }
 
-  /// Nil: as networks.yaml says.
+  /// Nil: from networks.yaml.
   private func subject() throws -> SudoersLinux.Who? {
     if let group { return .group(group) }
     guard let user else { return nil }
@@ -116,14 +116,14 @@ struct Sudoers: ParsableCommand {
   }
 }
 
-/// The text for this home, with all that it needs looked at and judged.
+/// The text for this home, with all checks of paths and users.
 struct SudoersText {
   let platform: HostSystem
   let configFile: String
   let paths: NetworksPaths
   let text: String
   private let commands: [[String]]
-  /// Nobody is allowed anything by it.
+  /// It allows nothing.
   var isEmpty: Bool { commands.isEmpty }
 
   init(home: LimaHome, platform: HostSystem, for subject: SudoersLinux.Who?) throws {
@@ -140,7 +140,7 @@ struct SudoersText {
         throw CommandFailure(flaw)
       }
       let isInstalled = !paths.socketVMNet.isEmpty && Files.exists(paths.socketVMNet)
-      // Elsewhere it is a preview.
+      // On another system it is a preview.
       var judged = paths
       if platform != .current, !isInstalled { judged.socketVMNet = "" }
       if let flaw = judged.flaw(daemonGroup: AccountNames.group(ofUser: "daemon") ?? 1) {
@@ -192,17 +192,17 @@ struct SudoersText {
   }
 
   private static func who(group: String) -> SudoersLinux.Who {
-    // With sudo before it, it is for who called that.
+    // Run by sudo, it is for the user who called that.
     let caller = CurrentProcess.environment["SUDO_UID"].flatMap { UInt32($0) }
     let own = CurrentProcess.effectiveUser
     let uid = own == 0 ? caller ?? own : own
-    // Root itself needs no line: it asks for others.
+    // Root needs no line: it asks for other users.
     return SudoersFile.subject(
       group: group, isMember: uid == 0 || AccountNames.isMember(uid, ofGroup: group),
       name: AccountNames.user(uid), uid: uid)
   }
 
-  /// Without a file that can be read, sudo itself is asked, and runs nothing but `true`.
+  /// If the file cannot be read, queries sudo with the command `true`.
   func sudoAsksNoPassword() -> Bool {
     guard let sudo = ProgramSearch.find("sudo") else { return false }
     switch platform {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SwitchSetup: the interface of `network setup`, and on a bridge of Open vSwitch its port, which the helper does not make. The
-// database of Open vSwitch keeps the port over boots, and ovs-vswitchd takes the interface up whenever it appears.
+// SwitchSetup: the interface of `network setup` on a bridge of Open vSwitch, with its port, which the helper does not
+// create. Open vSwitch's database keeps the port over reboots, and ovs-vswitchd adds the interface whenever it appears.
 
 import Daemon
 import Platform
@@ -18,13 +18,13 @@ struct SwitchSetup {
       try setup.checkUnused()
       let wanted: String? = if case .bridge(let bridge) = request.place { bridge } else { nil }
       let before = try link(setup.interface)?.switchBridge
-      // In the kernel the bridge that it was set up for holds on to it.
+      // With the kernel's datapath the interface stays a port of the bridge that it was set up for.
       if let before, before != wanted {
         try? ask(OVSCommand.remove(setup.interface))
         do {
           try setup.helper(setup.words(request))
         } catch {
-          // It is in use, for one.
+          // The interface may be in use.
           let port = OVSCommand.Port(tap: setup.interface, bridge: before, ifaceID: nil)
           try? ask(OVSCommand.add(port, .found))
           throw error
@@ -75,7 +75,7 @@ struct SwitchSetup {
       return try netlink.hostTap(named: name)
     }
 
-    /// - Throws: also when others than root could change the program.
+    /// - Throws: also if other users than root could modify the program.
     private func ask(_ words: [String]) throws(OVSFailure) {
       guard let program = ProgramSearch.find(OVSCommand.program) else { throw .noProgram }
       if let flaw = HelperSafety.flaw(of: program) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tap: runs a virtual machine with a TAP on a network. One thread from start to end: see LimaNetd.swift.
+// tap: runs a virtual machine with a TAP on a network. Single-threaded: see LimaNetd.swift.
 
 import ArgumentParser
 import Daemon

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tap-pair: the process by which `tap` makes its TAPs (WirePair). Not for users: its standard input is a socket, over
-// which it sends the two descriptors.
+// tap-pair: the process that creates the TAPs of `tap` (WirePair). Internal: it sends the two descriptors over the socket
+// that is its standard input.
 
 import ArgumentParser
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DoctorSubject: what `doctor` is asked about: modes, networks by their names, or everything. Pure.
+// DoctorSubject: the arguments of `doctor`: modes, networks by name, or none for all. Pure.
 
 import Daemon
 import Platform
 
 struct DoctorSubject {
-  /// Modes that were named: each wants a network.
+  /// The named modes: each needs a network.
   let modes: [String]
-  /// All modes that it is about.
+  /// All modes to be reported.
   let shown: Set<String>
-  /// The networks that it is about.
+  /// The networks to be reported.
   let networks: [NetworkConfiguration]
 
-  /// - Parameter words: a word that is a mode is the mode, whatever networks are called.
+  /// - Parameter words: a word that is a mode's name means the mode, even if a network has the same name.
   /// - Throws: `CommandFailure` for a word that is neither.
   init(_ words: [String], _ facts: HostFacts) throws {
     let modes = words.filter(DoctorModes.all.contains)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DoctorText: findings for a terminal: a line each, the remedy below it, and a sum. Pure.
+// DoctorText: the findings for a terminal: a line each, the remedy below it, and a summary. Pure.
 
 import Daemon
 import Platform

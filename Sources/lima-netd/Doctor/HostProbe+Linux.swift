@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What there is to find out on Linux: /proc, netlink, the helper, sudo's rules, the firewall's policy.
+// Facts on Linux: /proc, netlink, the helper, sudo's rules, the firewall's policy.
 
 import Daemon
 import Platform
@@ -55,13 +55,13 @@ import Platform
       }
     }
 
-    /// seccomp(2) can refuse a call.
+    /// Whether the kernel supports seccomp(2).
     private static var filtersCalls: Bool {
       let actions = (try? Files.read("/proc/sys/kernel/seccomp/actions_avail", limit: 256)) ?? []
       return String(decoding: actions, as: UTF8.self).split(separator: " ").contains("errno")
     }
 
-    /// What `doctor` says of the interface of one bridged network; nil: it has none of the host's.
+    /// The finding about the interface of a bridged network; nil if it has none of the host's.
     func bridge(of network: NetworkConfiguration) -> Finding? {
       guard network.settings.mode == "bridged", network.peerSocket == nil,
         let name = network.settings.interface
@@ -85,7 +85,7 @@ import Platform
       }
     }
 
-    /// Interfaces of networks that somebody has renamed: what this home's daemon has, and what was set up for this home.
+    /// Finds renamed interfaces of networks: of this home's daemon, and those set up for this home.
     private func findRenamed(
       _ requests: [String: HostTapRequest], user: UInt32, held: Set<String>, homes: Set<String>,
       _ facts: inout HostFacts
@@ -158,7 +158,7 @@ import Platform
       if numbers[0] <= numbers[1] { facts.kernel.pingGroups = numbers[0]...numbers[1] }
     }
 
-    /// All that this user may run; nothing is run.
+    /// All commands that this user may run by sudo; nothing is run.
     private static func sudo() -> HostFacts.Sudo {
       guard let sudo = ProgramSearch.find("sudo") else { return .missing }
       do throws(SystemError) {
@@ -183,7 +183,7 @@ import Platform
       tap.persists = link.persists
       tap.owner = link.owner
       tap.mtu = Int(link.mtu)
-      // Where this user may not look, it may be there.
+      // It may exist where this user has no access.
       tap.otherHome = link.home.flatMap { there in
         let own = [home.path, (try? Files.realPath(home.path)) ?? home.path]
         return own.contains(there) || !Files.exists(there) ? nil : there
@@ -212,8 +212,8 @@ import Platform
       }
     }
 
-    /// As far up as it goes: a card's bond may be a bridge's port. Nil: it is no port, or of something that is no
-    /// interface for guests (ovs-system).
+    /// The top-level master: a bond of cards may be a bridge's port. Nil: it is no port, or its master is no interface for
+    /// guests (ovs-system).
     private func master(of port: String) -> String? {
       var name = port
       for _ in 0..<4 {
@@ -234,7 +234,7 @@ import Platform
       let names = ((try? HostInterfaces.names()) ?? []).filter(BridgeCheck.isName)
       return names.prefix(1000).filter { name in
         switch interface(name) {
-        // One of a user's own, for one.
+        // It may belong to a user.
         case .openVSwitch where owner(of: name) != nil: false
         case .bridge, .openVSwitch, .card(isPort: false): true
         case .missing, .wireless, .plain, .card(isPort: true): false
@@ -247,7 +247,7 @@ import Platform
       return (try? netlink.hostTap(named: name))?.owner
     }
 
-    /// Asks and changes nothing.
+    /// A query that changes nothing.
     private static func askSwitch(_ bridge: String) -> OVSFailure? {
       guard let program = ProgramSearch.find(OVSCommand.program) else { return .noProgram }
       do throws(SystemError) {

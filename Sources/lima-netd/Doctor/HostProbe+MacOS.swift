@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What there is to find out on macOS: socket_vmnet, its sudoers file, the application firewall.
+// Facts on macOS: socket_vmnet, its sudoers file, the application firewall.
 
 import Daemon
 import Platform

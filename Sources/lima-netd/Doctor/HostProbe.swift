@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostProbe: looks at this host for `doctor`. Reads files, asks the kernel, and runs a few programs, each for some seconds
-// at most; changes nothing. What cannot be found out is left as `HostFacts` has it. Main thread.
+// HostProbe: collects the facts about this host for `doctor`. Reads files, queries the kernel, and runs a few programs with
+// a timeout of some seconds; changes nothing. Facts that cannot be determined keep the defaults of `HostFacts`. Main
+// thread.
 
 import Daemon
 import Platform
 
 struct HostProbe {
   let home: LimaHome
-  /// Seconds that a program may take.
+  /// Timeout of a program, seconds.
   static let patience: UInt64 = 5
 
   func facts() throws -> HostFacts {
@@ -24,7 +25,7 @@ struct HostProbe {
         uid: own, groups: AccountNames.ownGroups,
         homeProblem: HomeTrust(user: ForeignHome.owner(of: home) ?? own).problem(home: home)))
     do {
-      // The home's line says it.
+      // The finding about the home covers it.
       guard HomeTrust.obstacle(home) == nil else { throw NoHome() }
       let configuration = try ForeignHome.configuration(home)
       facts.configuration.networks = configuration.networks
@@ -87,7 +88,7 @@ struct HostProbe {
   /// Its folders cannot be.
   private struct NoHome: Error {}
 
-  /// Who has the home. A connection that is closed again does the daemon nothing.
+  /// The process that serves the home. A connection closed at once has no effect on the daemon.
   private func serving() -> HostFacts.Serving {
     let pid = (try? Files.read(home.pidFile, limit: 64))
       .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
@@ -97,7 +98,7 @@ struct HostProbe {
     }
     do throws(SystemError) {
       Descriptor.close(try UnixSocket.connect(path: home.controlSocket, patience: 1000))
-      // The kernel accepts connections for a process that does nothing any more.
+      // The kernel accepts connections also for a process that hangs.
       guard let pid, (try? ControlClient(home: home).requireAnswer()) == nil else {
         return .daemon(pid: pid)
       }
@@ -108,7 +109,7 @@ struct HostProbe {
         if let pid, OtherProcess.isAlive(pid), Self.isOurs(pid) { return Self.silent(pid) }
         return files.isEmpty ? .nobody : .leftOver(files)
       case .wouldBlock: return pid.map(Self.silent) ?? .notOurs(error.reason)
-      // The home's line says it.
+      // The finding about the home covers it.
       case .nameTooLong, .notDirectory: return .nobody
       default: return .notOurs(error.reason)
       }
@@ -119,7 +120,7 @@ struct HostProbe {
     .silent(pid: pid, isStopped: OtherProcess.isStopped(pid))
   }
 
-  /// A number that another program has by now is no daemon.
+  /// False if another program has that process id now.
   private static func isOurs(_ pid: Int32) -> Bool {
     guard let program = OtherProcess.arguments(pid).first else {
       #if os(Linux)
@@ -131,7 +132,7 @@ struct HostProbe {
     return program.split(separator: "/").last == "lima-netd"
   }
 
-  /// The network-host loads a plugin, and with it the libraries that only it needs.
+  /// lima-netd-host loads a plugin, and so the libraries that only plugins need.
   static func runtime(_ installation: Installation) -> HostFacts.Runtime {
     guard Files.exists(installation.hostExecutable) else {
       return .missing(installation.hostExecutable)
@@ -166,13 +167,13 @@ struct HostProbe {
     }
   }
 
-  /// Where administrators' programs lie, too.
+  /// Also searches the folders of programs for administrators.
   static func find(_ program: String) -> String? {
     ProgramSearch.find(
       program, in: (CurrentProcess.environment["PATH"] ?? "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
   }
 
-  /// Its own environment, with messages that can be read by a program.
+  /// The environment with messages in a language that a program can parse.
   static var environment: [String] {
     var environment = CurrentProcess.environment
     environment["LC_ALL"] = "C"

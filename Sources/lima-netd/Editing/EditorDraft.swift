@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EditorDraft: the copy of networks.yaml that an editor has, and beside it what it was copied from. A copy that an earlier
-// editor left is gone on with only while networks.yaml is still what it was copied from: another file has what came since.
+// EditorDraft: the copy of networks.yaml for an editor, and next to it the text that it was copied from. The copy of an
+// earlier editor is used again only if networks.yaml has not changed since.
 
 import Daemon
 import Platform
@@ -13,7 +13,7 @@ struct EditorDraft {
   private let original: String
   private static let most = 100
 
-  /// Changes nothing.
+  /// Has no side effects.
   init(of file: NetworksFile) throws {
     path = file.path + ".edit"
     base = file.path + ".edit-base"
@@ -23,7 +23,7 @@ struct EditorDraft {
     }
   }
 
-  /// Makes the copy, or goes on with the one that is there.
+  /// Creates the copy, or uses the existing one.
   func prepare() throws {
     if let left = Self.read(path), let base = Self.read(base), left != base {
       if base == original {
@@ -34,7 +34,7 @@ struct EditorDraft {
         "Note: networks.yaml has changed since the last `network edit`, whose text is in \(kept); this one begins with "
           + "networks.yaml as it is")
     } else if let left = Self.read(path), Self.read(base) == nil, left != original {
-      // Nobody knows what it was copied from.
+      // The text that it was copied from is unknown.
       let kept = try setAside()
       StandardError.print(
         "Note: the text of an earlier `network edit` is in \(kept); this one begins with networks.yaml as it is"
@@ -44,12 +44,12 @@ struct EditorDraft {
     try Files.write(Array(original.utf8), to: path, mode: 0o600)
   }
 
-  /// As the editor left it.
+  /// The text that the editor has saved.
   func text() throws -> String {
     String(decoding: try Files.read(path, limit: YAMLLimits().bytes), as: UTF8.self)
   }
 
-  /// - Returns: whether it was removed: there is nothing in it that is not in networks.yaml.
+  /// - Returns: whether it was removed, since it equals networks.yaml.
   @discardableResult
   func removeUnchanged() throws -> Bool {
     guard Self.read(path) ?? original == original else { return false }
@@ -62,8 +62,8 @@ struct EditorDraft {
     Files.remove(base)
   }
 
-  /// Keeps the text under a name of its own, where no later editor takes it for its copy.
-  /// - Returns: its path.
+  /// Renames the copy, so that later editors do not use it.
+  /// - Returns: its new path.
   func setAside() throws -> String {
     var kept = path + ".old"
     for number in 2...Self.most where Files.exists(kept) { kept = "\(path).old\(number)" }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkEditing: what create, edit and delete have in common: the file, the daemon (if one runs), and their checks,
-// with the words for a terminal.
+// NetworkEditing: common to create, edit and delete: the file, the running daemon, the checks and their messages.
 
 import Daemon
 import Platform
@@ -15,15 +14,14 @@ struct NetworkEditing {
     home = try options.resolveServed()
   }
 
-  /// The file, for a command that changes it: no other `network create`, `edit` or `delete` reads or writes it until this
-  /// process ends.
+  /// The file, with a lock: other `network create`, `edit` and `delete` wait until this process ends.
   func lockedFile() throws -> NetworksFile {
-    // Refused for what it is, before anything is made.
+    // An invalid file is refused before anything is created.
     _ = try file()
     let folder = home.configDirectory
     let seconds: UInt64 = 10
     try asWriter { try Files.makeDirectory(folder, mode: 0o755) }
-    // Not closed: the end of the process is the end of the lock.
+    // Never closed: the lock is released when the process ends.
     guard try Files.lockDirectory(folder, timeout: seconds * 1_000_000_000) != nil else {
       throw CommandFailure(
         "Another command is changing \(home.configFile), for \(seconds) s now",
@@ -32,7 +30,7 @@ struct NetworkEditing {
     return try file()
   }
 
-  /// Runs `body` as the user whose files it makes: root leaves none of its own in another user's home.
+  /// Calls `body` as the owner of the files, so that root leaves no files of its own in another user's home.
   private func asWriter(_ body: () throws -> Void) throws {
     #if os(Linux)
       if let owner = ForeignHome.writer(of: home) {
@@ -59,8 +57,8 @@ struct NetworkEditing {
     do throws(NetworksFileError) { try file.edit(body) } catch { throw CommandFailure("\(error)") }
   }
 
-  /// And waits until a daemon that runs has read it, so that the next command finds what this one has written.
-  /// - Returns: what it came to there; nil: no daemon has read it.
+  /// Writes the file and waits until a running daemon has read it.
+  /// - Returns: the daemon's report; nil if no daemon has read it.
   @discardableResult
   func write(_ file: NetworksFile) throws -> ReloadReport? {
     do { try asWriter { try file.write() } } catch { throw CommandFailure("\(error)") }
@@ -69,7 +67,7 @@ struct NetworkEditing {
         try $0.send(.POST, APIPath.reload, body: [String: String]())
       }
     } catch {
-      // One of an older version finds out by itself, or answers in other words.
+      // An older daemon notices the change itself, or has no such path.
       guard let failure = error as? CommandFailure, failure.code != "HTTP_404" else { return nil }
       StandardError.print(
         "\(file.path) is written, and the daemon has not taken it over: \(failure)")
@@ -77,7 +75,7 @@ struct NetworkEditing {
     }
   }
 
-  /// As the daemon would read it.
+  /// The network as the daemon would read it.
   func network(_ name: String, in file: NetworksFile) throws -> NetworkConfiguration {
     do throws(NetworksFileError) {
       let networks = try file.configuration().networks
@@ -90,8 +88,8 @@ struct NetworkEditing {
 
   // MARK: Checks
 
-  /// What was typed is refused, with what could be typed instead where that is known: a network needs a gateway, and nobody
-  /// knows by heart which is free.
+  /// A refusal of the arguments, with valid ones if they are known: a network needs a gateway, and users do not know which
+  /// is free.
   func failure(
     _ flaw: NetworkDraft.Flaw, _ name: String, _ draft: NetworkDraft, in file: NetworksFile,
     command: String = "create"
@@ -115,7 +113,7 @@ struct NetworkEditing {
         + options.words)
   }
 
-  /// Names what is there.
+  /// Lists the existing interfaces.
   private func interfaceRemedy(_ name: String, _ command: String) -> String? {
     let there = Set(((try? HostInterfaces.addresses()) ?? []).map(\.interface))
       .filter { $0 != "lo" && $0 != "lo0" }.sorted()
@@ -125,7 +123,7 @@ struct NetworkEditing {
       + "\(ShellWord.quoted(name)) --mode bridged --interface \(first)" + options.words
   }
 
-  /// Before what it would be: who mistypes a name need not give a gateway first.
+  /// Checked before the settings, so that a mistyped name is reported first.
   func checkName(_ name: String, in file: NetworksFile) throws {
     guard Identifier.isValid(name) else {
       throw CommandFailure(ConfigProblem(.identifier(name)).sentence)
@@ -134,7 +132,7 @@ struct NetworkEditing {
     if isBuiltin {
       throw CommandFailure("network `\(name)` already exists", remedy: "It is built in.")
     }
-    // In the default file of a home that has none it is changed, not added.
+    // In a home without a file, the network of the default file is changed, not added.
     if file.exists, (try? file.text.names())?.contains(name) == true {
       throw CommandFailure(
         "\(NetworksFileError.refused(.exists(name), file: file.path))",
@@ -143,7 +141,7 @@ struct NetworkEditing {
     if let problem = home.problem(ofNetwork: name) { throw CommandFailure(problem) }
   }
 
-  /// What lima-netd-tap refuses, and would be told at the network's start only.
+  /// Checks what lima-netd-tap would refuse at the network's start.
   func checkGateway(_ network: NetworkConfiguration) throws {
     guard HostTapRequest.wanted(by: network) != nil, let gateway = network.settings.gateway,
       gateway.isLinkLocal
@@ -153,7 +151,7 @@ struct NetworkEditing {
         + "interface cannot have it", remedy: "Take one of a private network, as 192.168.110.1.")
   }
 
-  /// What works, or will, and may not be meant.
+  /// Warns of valid settings that are probably not intended.
   func warn(of network: NetworkConfiguration) {
     for text in NetworkConflicts.cautions(network) { StandardError.print("Note: \(text)") }
     #if os(Linux)
@@ -167,11 +165,11 @@ struct NetworkEditing {
 
   // MARK: What else there is
 
-  /// Says what of a change does not hold in the daemon that runs: networks that run keep what was refused, and what waits for
-  /// their next start.
+  /// Reports changes that are not in effect in the running daemon: those refused, and those that take effect at the
+  /// networks' next start.
   func tellUnsettled(_ report: ReloadReport?, _ listing: ListingOptions) {
     guard let report else { return }
-    // The daemon may have read the file before it was asked to.
+    // The daemon may have read the file before the request.
     let isNew = report.changes.contains { $0.change != "unchanged" }
     for change in isNew ? report.changes : report.earlier?.changes ?? []
     where !change.holdsNow || change.error != nil {
@@ -179,7 +177,7 @@ struct NetworkEditing {
     }
   }
 
-  /// Says that the interface of a deleted network is there.
+  /// Reports that the interface of a deleted network still exists.
   func tellLeftInterface(of name: String, _ listing: ListingOptions) {
     #if os(Linux)
       let user = ForeignHome.owner(of: home) ?? CurrentProcess.effectiveUser

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksEditor: networks.yaml in the user's editor. The editor has a copy beside the file; the file is replaced only by
-// a text without mistakes, and a text with mistakes is kept for the next try.
+// NetworksEditor: networks.yaml in the user's editor. The editor gets a copy next to the file; the file is replaced only by
+// a valid text, and an invalid one is kept for the next attempt.
 
 import LibC
 import Daemon
@@ -15,8 +15,8 @@ enum NetworksEditor {
     var text: String { changed ? "networks.yaml is changed" : "Nothing is changed" }
   }
 
-  /// - Parameter name: a network the user wants to see; it has to be there.
-  /// - Returns: the outcome, and what the daemon that runs made of it.
+  /// - Parameter name: a network to be shown; it must exist.
+  /// - Returns: the outcome, and the running daemon's report.
   static func edit(
     _ editing: NetworkEditing, _ file: NetworksFile, _ name: String?
   ) throws -> (Outcome, ReloadReport?) {
@@ -40,7 +40,7 @@ enum NetworksEditor {
       draft.remove()
       return (Outcome(file: file.path, changed: false), nil)
     }
-    // While the editor was open another command may have changed it.
+    // Another command may have changed it while the editor was open.
     var edited = try editing.lockedFile()
     guard edited.text.text == file.text.text, edited.exists == file.exists else {
       let kept = try draft.setAside()
@@ -62,7 +62,7 @@ enum NetworksEditor {
     return (Outcome(file: file.path, changed: true), report)
   }
 
-  /// $VISUAL, $EDITOR or vi, by the shell, for it may be a command with arguments.
+  /// $VISUAL, $EDITOR or vi, run by a shell, since it may have arguments.
   private static func run(_ file: String) throws -> Int32 {
     let environment = CurrentProcess.environment
     let editor = [environment["VISUAL"], environment["EDITOR"]].compactMap { $0 }
@@ -75,7 +75,7 @@ enum NetworksEditor {
     }
     let words = ["/bin/sh", "-c", "\(editor ?? "vi") \"$1\"", "sh", file]
     #if os(Linux)
-      // The editor does not outlive this command.
+      // The editor ends with this command.
       let child = try Foreground.spawn(
         words, signals: try ForegroundSignals([]), endSignal: SIGHUP)
     #else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WrittenNetwork: a network as networks.yaml has it now: what `network create` and `network edit` say by --json.
+// WrittenNetwork: a network in networks.yaml, as `network create` and `network edit` print it with --json.
 
 import Daemon
 
@@ -14,7 +14,7 @@ struct WrittenNetwork: Encodable, Hashable {
   let prefix6: String?
   let gateway6: String?
   let interface: String?
-  /// networks.yaml.
+  /// Path of networks.yaml.
   let file: String
 
   init(_ network: NetworkConfiguration, file: String) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Advice: turns what the kernel refused to `exec` and `attach` into a sentence and the command that opens it.
-// Three doors are closed on some systems: /dev/net/tun, user namespaces and ping sockets.
+// Advice: messages with remedies for operations that the kernel refused to `exec` and `attach`. Some systems restrict
+// /dev/net/tun, user namespaces or ping sockets.
 
 import FoundationEssentials
 import Platform
@@ -11,14 +11,14 @@ import Platform
   import LibC
 
   struct Advice {
-    /// Reads a file of /proc/sys; nil when there is none. Tests give their own.
+    /// Reads a file of /proc/sys; nil if it does not exist. Replaced in tests.
     var read: (String) -> String? = { path in
       (try? String(contentsOfFile: path, encoding: .utf8)).map {
         String($0.prefix { $0 != "\n" })
       }
     }
 
-    /// The TAP could not be made.
+    /// The TAP could not be created.
     func tap(_ error: SystemError, name: String) -> CommandFailure {
       let device = Tap.device
       switch (error.call, error.errno.rawValue) {
@@ -105,8 +105,8 @@ import Platform
       return nil
     }
 
-    /// A note for somebody about to ping: nil when nothing is in the way. `range` is that of the host's namespace,
-    /// where the daemon opens its ping sockets.
+    /// A note about ping if it will not work; nil otherwise. `range` is that of the host's namespace, where the daemon
+    /// opens ping sockets.
     func pingNote(command: String, groups: [UInt32]) -> String? {
       guard command.split(separator: "/").last?.hasPrefix("ping") == true,
         let text = read("/proc/sys/net/ipv4/ping_group_range")

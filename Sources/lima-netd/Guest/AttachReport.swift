@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AttachReport: what `attach --json` prints when the namespace has its network.
+// AttachReport: the output of `attach --json` when the namespace is connected.
 
 import Daemon
 import Platform
@@ -8,18 +8,18 @@ import Platform
 struct AttachReport: Encodable {
   let network: String
   let interface: String
-  /// The guest's number, as `guest ls` has it.
+  /// The guest's number in `guest ls`.
   let guest: UInt64?
-  /// The process that keeps it attached until it is ended.
+  /// The process that keeps it attached.
   let pid: Int32
-  /// False: the namespace is to ask for the address itself (--no-config).
+  /// False if the namespace configures itself (--no-config).
   let configured: Bool
-  /// "192.168.5.15/24"; nil: the network gives no addresses itself.
+  /// "192.168.5.15/24"; nil: the network assigns no addresses.
   let address: String?
   let gateway: String?
   let dns: [String]
   let search: [String]
-  /// What is left to do, where something is.
+  /// What the user must still do, if anything.
   let note: String?
 
   init(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attachment: the connection over which a TAP is handed to the daemon. The guest is on its network as long as the
-// connection lives. Blocking, without NIO or threads: `exec` and `attach` change namespaces around it.
+// Attachment: the connection over which a TAP is passed to the daemon. The guest is connected as long as it is open.
+// Blocking, without NIO or threads: `exec` and `attach` change namespaces around it.
 
 import Daemon
 import Platform
@@ -9,13 +9,13 @@ import Platform
 struct Attachment {
   let channel: MessageChannel
   let guest: UInt64
-  /// Nil where the guest configures itself, on a network that gives no addresses.
+  /// Nil if the guest configures itself, on a network that assigns no addresses.
   let offer: LeaseOffer?
-  /// Those that the guest brought along.
+  /// Forwards requested with the guest.
   let forwards: [Forward]
 
   /// Connects to the daemon of `home`.
-  /// - Returns: nil when none runs there.
+  /// - Returns: nil if no daemon is running.
   static func connect(_ home: LimaHome) throws -> MessageChannel? {
     do throws(SystemError) {
       return try MessageChannel(fd: UnixSocket.connect(path: home.attachSocket, patience: 10_000))
@@ -25,9 +25,9 @@ struct Attachment {
     }
   }
 
-  /// Hands the TAP over and waits until the guest is on its network.
-  /// - Throws: `CommandFailure` with the daemon's own words when it refuses.
-  /// - Parameter home: whose daemon it is; nil: a private one.
+  /// Passes the TAP to the daemon and waits until the guest is connected.
+  /// - Throws: `CommandFailure` with the daemon's message if it refuses.
+  /// - Parameter home: the daemon's home; nil: a private daemon.
   init(_ channel: MessageChannel, of home: LimaHome?, _ request: AttachRequest, tap fd: Int32)
     throws
   {
@@ -56,8 +56,8 @@ struct Attachment {
     forwards = reply.forwards ?? []
   }
 
-  /// Milliseconds for an answer: a network that is just starting takes its time; a daemon that hangs is not waited for. And
-  /// those after which the user is told what is waited for.
+  /// Timeout of an answer in milliseconds: a network that is starting takes some time. And the time after which the user is
+  /// told what is waited for.
   private static let patience: Int32 = 30_000
   private static let silence: Int32 = 2_500
 
@@ -77,22 +77,22 @@ struct Attachment {
     return try channel.receiveBlocking(timeout: patience - silence)
   }
 
-  /// ", process 123"; nothing where the system does not tell.
+  /// ", process 123"; "" if the system does not report it.
   private static func name(_ pid: Int32?) -> String { pid.map { ", process \($0)" } ?? "" }
 
-  /// By the file of the home, since a service manager may have made the socket.
+  /// From the home's pid file, since a service manager may have created the socket.
   static func process(of home: LimaHome?, _ channel: MessageChannel) -> Int32? {
     guard let home else { return try? UnixSocket.peerCredentials(channel.fd).pid }
     return (try? Files.read(home.pidFile, limit: 64))
       .flatMap { Int32(String(decoding: $0, as: UTF8.self).filter(\.isNumber)) }
   }
 
-  /// The daemon's process, if somebody has stopped it.
+  /// The daemon's process if it is stopped (SIGSTOP).
   static func stopped(_ pid: Int32?) -> Int32? {
     pid.flatMap { OtherProcess.isStopped($0) ? $0 : nil }
   }
 
-  /// Why the daemon has let the guest go, once the connection is readable; nil: it did not say.
+  /// The daemon's reason for disconnecting the guest, when the connection is readable; nil: none was sent.
   func farewell() -> AttachFarewell? {
     guard let message = (try? channel.receive()) ?? nil else { return nil }
     for fd in message.fds { Descriptor.close(fd) }

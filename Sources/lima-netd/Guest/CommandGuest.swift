@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CommandGuest: what `exec` and `tap` do differently: what their guest is made of. The rest of their lives, daemon, command,
-// signals, is GuestCommand's.
+// CommandGuest: the differences between the guests of `exec` and `tap`. GuestCommand handles daemon, command and signals
+// for both.
 
 import Daemon
 import Platform
@@ -9,23 +9,23 @@ import Platform
 #if os(Linux)
 
   protocol CommandGuest {
-    /// The daemon's end of its link; open until the guest goes.
+    /// The daemon's end of the guest's link; open until the guest ends.
     var tap: Int32 { get }
     var request: AttachRequest { get }
-    /// What the command inherits besides, and as which descriptor.
+    /// A descriptor that the command inherits, and its number there.
     var passing: (fd: Int32, as: Int32)? { get }
-    /// What the command gets should lima-netd be killed.
+    /// The signal that the command gets if lima-netd is killed.
     var endSignal: Int32 { get }
 
-    /// A daemon has taken it; called for each that does.
-    /// - Parameter before: as it was configured last.
+    /// Called each time a daemon has accepted the guest.
+    /// - Parameter before: the previous configuration.
     func configure(_ lease: LeaseOffer?, before: LeaseOffer?) throws
-    /// It has a network, and the command is about to start.
+    /// Called when it is connected, before the command starts.
     func prepare(_ lease: LeaseOffer?) throws
-    /// The command has what it inherits.
+    /// Called when the command has started, with its descriptors.
     func begun()
-    /// The command has ended: waits until what it sent last has left.
-    /// - Parameter isHurried: its user is waiting.
+    /// Called when the command has ended: waits until its last bytes have been sent.
+    /// - Parameter isHurried: the user has interrupted the command.
     func finish(_ link: inout GuestLink, _ signals: ForegroundSignals, isHurried: Bool)
   }
 

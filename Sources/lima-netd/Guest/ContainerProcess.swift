@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ContainerProcess: the process of a container that Docker or podman runs, by its name. Both are asked as the user who runs
-// this: whose containers there are depends on it.
+// ContainerProcess: the process of a container of Docker or podman, by name. Both are asked as the user who runs this
+// command, since the list of containers depends on the user.
 
 import Daemon
 import Platform
@@ -9,22 +9,22 @@ import Platform
 #if os(Linux)
 
   struct ContainerProcess {
-    /// Finds a program in PATH; nil: it is not installed. Tests give their own.
+    /// Finds a program in PATH; nil if it is not installed. Replaced in tests.
     var find: (String) -> String? = { ProgramPath.find($0) }
 
     static let tools = ["docker", "podman"]
-    /// Seconds an engine may take.
+    /// Timeout of an engine, seconds.
     private static let patience: UInt64 = 15
 
     /// - Returns: the container's first process, in this pid namespace.
-    /// - Throws: `CommandFailure` where no engine has a container of that name that runs.
+    /// - Throws: `CommandFailure` if no engine has a running container of that name.
     func identifier(of container: String) throws -> Int32 {
       var refusals: [String] = []
       var isInstalled = false
       for tool in Self.tools {
         guard let path = find(tool) else { continue }
         isInstalled = true
-        // "--": a name that begins with a dash is a name. What is no container (an image) has no State.
+        // "--" allows names that begin with a dash. Objects that are no containers (images) have no State.
         let result = try BoundedCommand.run(
           path, ["container", "inspect", "--format", "{{.State.Pid}}", "--", container],
           seconds: Self.patience)
@@ -55,7 +55,7 @@ import Platform
       )
     }
 
-    /// The last line of what it said: that of the error.
+    /// The last line of its output, which has the error.
     private static func refusal(_ result: BoundedCommand.Result) -> String {
       let line = result.errors.split(separator: "\n").last.map { Paragraph.printable(String($0)) }
       return line ?? result.status?.description ?? "no answer"

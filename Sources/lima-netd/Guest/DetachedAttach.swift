@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DetachedAttach: `attach --detach`: the same command in the background, in a session of its own. This process ends when the
-// namespace has its network, or with the other's status when it never got it.
+// DetachedAttach: `attach --detach`: runs the same command in the background, in a new session. This process ends when the
+// namespace is connected, or with the other's exit status if it failed.
 
 import ArgumentParser
 import Platform
@@ -11,15 +11,15 @@ import Platform
   import LibC
 
   enum DetachedAttach {
-    /// Tells the other process that it is the one in the background.
+    /// Marks the process in the background.
     static let variable = "LIMA_NETD_DETACHED"
 
     static var isHere: Bool { CurrentProcess.environment[variable] != nil }
 
     /// - Parameters:
-    ///   - arguments: the command's own, without the program.
+    ///   - arguments: the command's arguments, without the program.
     ///   - userDescriptor: the user's --ready-fd, which the other process inherits.
-    ///   - isQuiet: the other process has said all, by --json.
+    ///   - isQuiet: the other process prints all output, with --json.
     static func run(_ arguments: [String], userDescriptor: Int32?, isQuiet: Bool) throws {
       let ready = try Descriptor.pipe()
       defer { Descriptor.close(ready.read) }
@@ -40,14 +40,14 @@ import Platform
       var byte: [UInt8] = [0]
       _ = try Descriptor.wait(ready.read, .read, timeout: -1)
       guard Files.readSome(ready.read, &byte) > 0 else {
-        // It has said why.
+        // The other process has printed the reason.
         throw ExitCode(try ChildProcess.wait(pid).shellStatus)
       }
       guard !isQuiet else { return }
       StandardOutput.print("Process \(pid) keeps it attached; it ends by:  kill \(pid)")
     }
 
-    /// In the other process, when all is set.
+    /// In the other process: reports that the namespace is connected.
     static func tellReady() {
       guard let fd = CurrentProcess.environment[variable].flatMap({ Int32($0) }) else { return }
       _ = write(fd, "1", 1)

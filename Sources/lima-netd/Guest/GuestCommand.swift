@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestCommand: the life of `exec` and `tap`: daemon, guest, command, exit status. The order matters: the daemon is reached
-// (or started) before the guest is made, which may move this process into namespaces.
+// GuestCommand: runs `exec` and `tap`: daemon, guest, command, exit status. The daemon must be connected to (or started)
+// before the guest is created, which may move this process into namespaces.
 
 import ArgumentParser
 import Daemon
@@ -15,13 +15,13 @@ import Platform
     private let options: CommandOptions
     private let words: [String]
 
-    /// - Parameter command: what runs: a program, searched in PATH, and its arguments.
+    /// - Parameter command: a program, searched in PATH, and its arguments.
     init(_ options: CommandOptions, command: [String]) {
       self.options = options
       words = command
     }
 
-    /// Never returns normally: the command's exit status, or 125 with the reason on standard error.
+    /// Ends the process with the command's exit status, or with 125 and the reason on standard error.
     func run<Guest: CommandGuest>(_ make: () throws -> Guest) throws -> Never {
       do {
         throw ExitCode(try status(make))
@@ -58,7 +58,7 @@ import Platform
 
     static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
 
-    /// - Returns: what a shell returns for a command that cannot be run.
+    /// - Returns: a shell's exit status for a command that cannot be run.
     static func failed(_ program: String, _ error: SystemError) -> Int32 {
       let isMissing = error.errno == .noSuchFile
       StandardError.print(
@@ -67,8 +67,8 @@ import Platform
       return isMissing ? 127 : 126
     }
 
-    /// Passes signals on until the command ends.
-    /// - Returns: its end, and whether it was told to.
+    /// Forwards signals until the command ends.
+    /// - Returns: its status, and whether it was told to end.
     private func wait(
       for child: Int32, _ signals: ForegroundSignals, _ link: inout GuestLink
     ) throws -> (ChildProcess.ExitStatus, wasTold: Bool) {
@@ -80,7 +80,7 @@ import Platform
         if ready[1] { return (try ChildProcess.wait(child), wasTold) }
         guard ready[0] else { continue }
         while let (signal, fromProcess) = signals.next() {
-          // One of the terminal has reached the command itself: it is in our group.
+          // The terminal has sent it to the command, too, which is in the same process group.
           guard fromProcess else { continue }
           wasTold = true
           ChildProcess.kill(child, signal)

@@ -9,11 +9,11 @@ import Platform
 
   struct GuestDaemon {
     let channel: MessageChannel
-    /// Whose next daemon takes the guest back when this one has gone; nil: there will be none.
+    /// The home whose next daemon takes the guest over when this one has ended; nil: none will.
     let home: LimaHome?
     private let own: PrivateDaemon?
 
-    /// - Parameter pluginDirectories: a private daemon's.
+    /// - Parameter pluginDirectories: for a private daemon.
     static func reach(_ home: LimaHome, pluginDirectories: [String]) throws -> GuestDaemon {
       if let channel = try Attachment.connect(home) {
         return GuestDaemon(channel: channel, home: home, own: nil)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestInterface: makes the TAP in the current network namespace and configures it from the lease. A guest of this
-// kind runs no DHCP client: the daemon tells the address when the TAP is handed over.
+// GuestInterface: creates the TAP in the present network namespace and configures it from the lease. Such a guest runs no
+// DHCP client: the daemon assigns the address when it accepts the TAP.
 
 import Daemon
 import Platform
@@ -12,7 +12,7 @@ import Platform
     let tap: Tap
     let mac: String
 
-    /// Frames the kernel keeps for the daemon: a TAP drops what does not fit, where a real card makes TCP wait.
+    /// Frames that the kernel queues for the daemon: a TAP drops frames beyond that, while a real card makes TCP wait.
     static let transmitQueueLength: UInt32 = 10_000
 
     init(name: String, mac: MACAddressArgument?) throws {
@@ -25,7 +25,7 @@ import Platform
       }
     }
 
-    /// Brings it up without an address: whoever runs in the namespace configures it.
+    /// Brings it up without an address: a program in the namespace configures it.
     func bringUp(mtu: Int?) throws {
       var netlink = try Netlink()
       let link = try netlink.link(named: tap.name)
@@ -36,15 +36,15 @@ import Platform
 
     /// Sets MTU, address and default route.
     /// - Parameters:
-    ///   - before: what was set last; its address goes where it is another.
-    ///   - mtu: as the user wants it; nil takes the lease's.
+    ///   - before: the previous lease; its address is removed if it differs.
+    ///   - mtu: the user's MTU; nil: the lease's.
     func configure(_ lease: LeaseOffer, before: LeaseOffer? = nil, mtu: Int?) throws {
       guard let address = NetlinkAddress(lease.address), (0...128).contains(lease.prefixLength)
       else {
         throw CommandFailure(
           "The network offers an address that is none: \(lease.address)/\(lease.prefixLength)")
       }
-      // The offer says which address; the kernel makes none beside it.
+      // The lease has the address; the kernel must not add an autoconfigured one.
       if lease.ipv6 != nil { InterfaceSettings.set("autoconf", 0, on: tap.name) }
       try bringUp(mtu: mtu ?? lease.mtu.flatMap { (68...65535).contains($0) ? $0 : nil })
       var netlink = try Netlink()
@@ -52,7 +52,7 @@ import Platform
       if let before, before.address != lease.address || before.prefixLength != lease.prefixLength,
         let old = NetlinkAddress(before.address)
       {
-        // Gone already, if somebody else took it away.
+        // It may have been removed already.
         try? netlink.removeAddress(
           old, prefixLength: UInt8(clamping: before.prefixLength), index: link.index, name: tap.name
         )
@@ -65,8 +65,8 @@ import Platform
       configureIPv6(lease.ipv6, before: before?.ipv6, index: link.index)
     }
 
-    /// The same of IPv6, as far as the kernel has it: a namespace may be without, which is no error. The address is
-    /// given, and the route follows the network's router advertisements from here on, as it would of any router's.
+    /// The same for IPv6, if the kernel has it: a namespace without it is no error. The address is assigned here; the
+    /// default route follows the network's router advertisements.
     private func configureIPv6(_ offer: IPv6Offer?, before: IPv6Offer?, index: Int32) {
       guard var netlink = try? Netlink() else { return }
       if let before, before.address != offer?.address, let old = NetlinkAddress(before.address) {

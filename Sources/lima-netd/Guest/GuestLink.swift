@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestLink: the connection by which a TAP of `exec`, `attach` or `tap` is on its network, as daemons and networks come and
-// go. While there is none, whoever has the guest waits by `wait`, which looks for the next one:
+// GuestLink: the connection of a TAP of `exec`, `attach` or `tap` to its network, over restarts of daemon and network.
+// Without a connection, `wait` looks for the next one:
 //
-//     the daemon has gone       any daemon that serves the home takes the guest
-//     the network was stopped   this daemon, once somebody has started the network; or another daemon
-//     the network was removed   any daemon, once networks.yaml has the network again
-//     the guest was sent away   another daemon
+//     the daemon has ended        any daemon that serves the home takes the guest
+//     the network was stopped     this daemon, when a user has started the network; or another daemon
+//     the network was removed     any daemon, when networks.yaml has the network again
+//     the guest was disconnected  another daemon
 //
-// A network that somebody stopped on purpose is never started by a guest that comes back.
+// A returning guest never starts a network that a user has stopped.
 
 import Daemon
 import Platform
@@ -17,22 +17,22 @@ import Platform
 
   struct GuestLink {
     private(set) var attachment: Attachment?
-    /// Belongs to the caller, and outlives this.
+    /// Owned by the caller, and not closed here.
     private let tap: Int32
     private let request: AttachRequest
-    /// Whose daemon to wait for when this one has gone; nil: it will not come back.
+    /// The home whose daemon to wait for; nil: none will follow.
     private let home: LimaHome?
-    /// Makes the guest what a daemon says, each time anew, from what one said before.
+    /// Configures the guest from a daemon's lease, given the previous one.
     private let configure: (LeaseOffer?, _ before: LeaseOffer?) throws -> Void
     private var lastOffer: LeaseOffer?
-    /// The process that has the guest, or had it.
+    /// The process of the present daemon, or of the last one.
     private var daemon: Int32?
     private var absence = Absence.daemonGone
-    /// When the daemon went while the last bytes were waited for.
+    /// When the daemon ended during the wait for the last bytes.
     private var droppedAt: UInt64 = 0
     private static let restartTime: UInt64 = 3_000_000_000
-    /// How often in a row a daemon refused the guest, and when one is asked again, ns: a network that cannot start is not
-    /// started again each second by each of its guests.
+    /// Number of consecutive refusals, and when to ask again, ns: so that guests of a network that cannot start do not
+    /// start it every second.
     private var refusals = 0
     private var nextTry: UInt64 = 0
     private static let longestPause: UInt64 = 10_000_000_000
@@ -44,7 +44,7 @@ import Platform
       case sentAway
     }
 
-    /// Attaches the guest and configures it.
+    /// Connects the guest and configures it.
     init(
       _ daemon: GuestDaemon, _ request: AttachRequest, tap: Int32,
       configure: @escaping (LeaseOffer?, _ before: LeaseOffer?) throws -> Void
@@ -63,9 +63,9 @@ import Platform
       }
     }
 
-    /// Waits until one of `fds` is readable, at most so long, and meanwhile keeps the guest on its network.
-    /// - Parameter milliseconds: < 0 waits for ever.
-    /// - Returns: for each descriptor whether it is. All false after the time, and where it was the link.
+    /// Waits until one of `fds` is readable, and meanwhile keeps the guest connected.
+    /// - Parameter milliseconds: timeout; < 0: none.
+    /// - Returns: for each descriptor whether it is readable. All false at the timeout, and after a change of the link.
     mutating func wait(for fds: [Int32], milliseconds: Int32 = -1) -> [Bool] {
       let longest = patience
       let ready = Foreground.wait(
@@ -88,7 +88,7 @@ import Platform
       return absence == .daemonGone ? 300 : 1000
     }
 
-    /// What the daemon sends after its reply is its last word; without one it was killed.
+    /// A message after the reply has the reason why the daemon disconnects; without one it was killed.
     private mutating func drop() {
       guard let attachment else { return }
       let farewell = attachment.farewell()
@@ -119,7 +119,7 @@ import Platform
       StandardError.print("lima-netd: \(text)")
     }
 
-    /// After the command's end: a daemon has the guest, or another one is likely to come up and take it.
+    /// After the command's end: whether a daemon has the guest, or another one is likely to start and take it.
     mutating func isAlive() -> Bool {
       if let fd = attachment?.channel.fd, Foreground.wait([fd], milliseconds: 0)[0] {
         drop()
@@ -130,7 +130,7 @@ import Platform
         || droppedAt != 0 && MonotonicClock.now() &- droppedAt < Self.restartTime
     }
 
-    /// After 1, 2, 4, 8, 10, 10 ... seconds.
+    /// Back-off of 1, 2, 4, 8, 10, 10 ... seconds.
     private mutating func pause() {
       let seconds = UInt64(1) << UInt64(min(refusals, 4))
       nextTry = MonotonicClock.now() &+ min(seconds &* 1_000_000_000, Self.longestPause)
@@ -147,12 +147,12 @@ import Platform
         guard absence != .sentAway else { return channel.close() }
         request.startsNothing = absence == .networkStopped
       }
-      // It would not answer, and the command is waited for meanwhile.
+      // A stopped daemon would not answer, while this process must watch the command.
       guard Attachment.stopped(Attachment.process(of: home, channel)) == nil else {
         return channel.close()
       }
       guard let attachment = try? Attachment(channel, of: home, request, tap: tap) else {
-        // One that waits for `network start` starts nothing by asking.
+        // While the network waits for `network start` a request starts nothing.
         if request.startsNothing != true { pause() }
         return channel.close()
       }
@@ -174,7 +174,7 @@ import Platform
   }
 
   extension AttachRequest {
-    /// The host's end of the forward as it was asked for; nil: none leads to that port.
+    /// The host's end of the forward that was requested; nil: none leads to that port number.
     fileprivate func host(of forward: Forward) -> String? {
       forwards?.first { $0.protocol == forward.protocol && $0.host == forward.host }?.host
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestNamespace: puts this process where the guest of `exec` lives: a network namespace with nothing but a
-// loopback, and a private mount namespace for its resolv.conf. Needs a process with one thread.
+// GuestNamespace: moves this process into the namespaces of the guest of `exec`: a network namespace with only a loopback
+// interface, and a private mount namespace for its resolv.conf. The process must have one thread.
 
 import Platform
 
@@ -10,8 +10,8 @@ import Platform
   import LibC
 
   enum GuestNamespace {
-    /// Real root needs no user namespace, and keeps its powers. Anybody else becomes root of a new one, which owns the
-    /// network namespace; so does a root without CAP_SYS_ADMIN, as in a container.
+    /// Root needs no user namespace, and keeps its capabilities. Other users become root of a new user namespace, which
+    /// owns the network namespace; so does root without CAP_SYS_ADMIN, as in a container.
     static func enter() throws {
       let (uid, gid) = (geteuid(), getegid())
       do throws(SystemError) {
@@ -22,9 +22,9 @@ import Platform
         }
         try Mounts.makePrivate()
         try bringUpLoopback()
-        // The interfaces in /sys are otherwise the host's. A comfort, too: a container may forbid it.
+        // Without it /sys shows the host's interfaces. Optional: a container may forbid it.
         try? Mounts.replaceSysfs()
-        // Who runs in there may ping without raw sockets. It is a comfort: /proc/sys may be read-only.
+        // Allows ping without raw sockets in the namespace. Optional: /proc/sys may be read-only.
         try? Namespaces.write(
           inUserNamespace ? "0 0" : "0 2147483647", to: "/proc/sys/net/ipv4/ping_group_range")
       } catch {
@@ -32,7 +32,7 @@ import Platform
       }
     }
 
-    /// - Returns: false when this root is not one who may.
+    /// - Returns: false if this root lacks the capabilities.
     private static func isUnshared() throws(SystemError) -> Bool {
       do throws(SystemError) {
         try Namespaces.unshare([.network, .mount])
@@ -43,7 +43,7 @@ import Platform
       }
     }
 
-    /// The ids by which the kernel decides about ping sockets.
+    /// The group ids by which the kernel permits ping sockets.
     static func groups() -> [UInt32] {
       var groups = [gid_t](repeating: 0, count: 256)
       let count = getgroups(Int32(groups.count), &groups)

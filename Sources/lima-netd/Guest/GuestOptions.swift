@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestOptions: what `exec`, `attach` and `tap` say alike about the guest they make; CommandOptions: and `exec` and `tap` about
-// what they run.
+// GuestOptions: options of `exec`, `attach` and `tap` for the guest that they create. CommandOptions: options of `exec` and
+// `tap` for the command that they run.
 
 import ArgumentParser
 
@@ -36,7 +36,7 @@ struct GuestOptions: ParsableArguments {
     }
   }
 
-  /// A host's name (RFC 1123 2.1), and underscores, which people use.
+  /// A host name (RFC 1123 §2.1), with underscores, which are in use.
   static func isName(_ text: String) -> Bool {
     text.utf8.count <= 253
       && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in

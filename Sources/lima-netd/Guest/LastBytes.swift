@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LastBytes: what a program wrote last is in its namespace's kernel when it ends, and goes with the namespace. So `exec`
-// and `attach` stay until the kernel has nothing unacknowledged, and the TAP no frame that the daemon has not read:
-// bounded (UnsentBytes), with a word to the user, and any signal ends it. In the namespace, which this process is in.
+// LastBytes: bytes that a program wrote last are in its namespace's kernel when it ends, and would be lost with the
+// namespace. `exec` and `attach` therefore wait until the kernel has no unacknowledged bytes, and the TAP no unread frames.
+// The wait is bounded (UnsentBytes), reported to the user, and ended by any signal. Runs in the namespace.
 
 import Platform
 
@@ -12,13 +12,13 @@ import Platform
     let interface: GuestInterface
     let signals: ForegroundSignals
 
-    /// Returns when nothing is left, or no more is to be hoped for.
-    /// - Parameter isAttached: whether the daemon still has the guest: without it nothing would leave.
+    /// Returns when nothing is left, or there is no more progress.
+    /// - Parameter isAttached: whether a daemon has the guest; without one nothing can leave.
     func wait(
       orphansOnly: Bool = false, limits: UnsentBytes.Limits = UnsentBytes.Limits(),
       isAttached: () -> Bool
     ) {
-      // What came before the command's end was for the command.
+      // Signals from before the command's end were for the command.
       while signals.next() != nil {}
       guard var diagnostics = try? SocketDiagnostics(), var netlink = try? Netlink(),
         let index = try? netlink.link(named: interface.tap.name).index
@@ -44,13 +44,13 @@ import Platform
         let before = MonotonicClock.now()
         guard let next = connections(&diagnostics) else { return }
         now = next
-        // A look at very many sockets takes its time: most of it is not for looking.
+        // Reading very many sockets takes time: the interval grows with it.
         let took = Int32(clamping: (MonotonicClock.now() &- before) / 1_000_000)
         pause = max(min(pause * 2, 50), took * 4)
       }
     }
 
-    /// Nil from a kernel that cannot say; told once, for what was lost would be a riddle.
+    /// Nil if the kernel does not report them; logged once, as it explains lost bytes.
     private func connections(_ diagnostics: inout SocketDiagnostics) -> [TCPConnectionInfo]? {
       do throws(SystemError) {
         return try diagnostics.unfinished()
@@ -62,7 +62,7 @@ import Platform
       }
     }
 
-    /// A datagram that waits for its neighbour's address goes to the TAP next: in this order.
+    /// A datagram that waits for address resolution goes to the TAP next, so the queue is read before the TAP.
     private func hasPackets(_ netlink: inout Netlink, _ index: Int32) -> Bool {
       if (try? netlink.hasUnresolvedNeighbours(index: index)) == true { return true }
       return Foreground.wait([interface.tap.fd], milliseconds: 0)[0]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LeaseOptions: what `exec` and `attach` take for a guest that has an address of the network's: ports of the host that lead to
-// it, and whom it asks for names.
+// LeaseOptions: options of `exec` and `attach` for a guest with an address of the network: published ports, and its DNS
+// servers.
 
 import ArgumentParser
 import Daemon
@@ -60,10 +60,10 @@ struct LeaseOptions: ParsableArguments {
 
 }
 
-/// A port of the host and one of the guest: [ADDRESS:]PORT[:PORT][/tcp|/udp], as Docker and podman have it. Without an
-/// address it is on 127.0.0.1, without a second port both are the same.
+/// A published port: [ADDRESS:]PORT[:PORT][/tcp|/udp], of the host and then of the guest, as in Docker and podman. The
+/// default address is 127.0.0.1; without a second port both are the same.
 struct PublishedPort: Hashable {
-  /// Its `guest` is a port alone.
+  /// Its `guest` is a port number only.
   let forward: Forward
 
   struct Mistake: Error, Hashable, CustomStringConvertible {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MACAddressArgument: a hardware address on the command line.
+// MACAddressArgument: a MAC address on the command line.
 
 import ArgumentParser
 
 struct MACAddressArgument: Hashable, CustomStringConvertible {
-  /// Six.
+  /// Six bytes.
   let bytes: [UInt8]
 
-  /// Takes "52:55:55:12:34:56", also with dashes.
-  /// - Throws: `ValidationError` for anything else, and for an address that no interface can have: a group's (bit 0 of the
-  ///   first byte), or zero.
+  /// Parses "52:55:55:12:34:56", also with dashes.
+  /// - Throws: `ValidationError` for invalid text, and for an address that no interface can have: a group address (bit 0 of
+  ///   the first byte), or zero.
   init(_ text: String) throws {
     let parts = text.split(
       separator: text.contains("-") ? "-" : ":", omittingEmptySubsequences: false)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MachineCommand: the guest of `tap`: one end of a pair of TAPs, for a virtual machine. This process and the command stay in
-// the namespaces they are in.
+// MachineCommand: the guest of `tap`: one end of a pair of TAPs, for a virtual machine. This process and the command stay
+// in their namespaces.
 
 import Daemon
 import Platform
@@ -14,7 +14,7 @@ import Platform
     private let pair: WirePair
     private let descriptor: Int32
     let request: AttachRequest
-    /// Milliseconds that frames of an ended machine may still take to the daemon, which reads them in no time.
+    /// Maximum time for the last frames of a machine to reach the daemon, milliseconds.
     private static let lastFrames = 1000
 
     init(_ options: TapCommand) throws {
@@ -28,13 +28,13 @@ import Platform
 
     var tap: Int32 { pair.network }
     var passing: (fd: Int32, as: Int32)? { (pair.machine, descriptor) }
-    /// Virtual machines end by it in good order: QEMU writes what it holds of its images.
+    /// Virtual machines shut down in order on SIGTERM: QEMU flushes its images.
     var endSignal: Int32 { SIGTERM }
 
     func configure(_ lease: LeaseOffer?, before: LeaseOffer?) {}
     func prepare(_ lease: LeaseOffer?) {}
 
-    /// The machine's end goes with the machine.
+    /// The machine's end is closed here, so that it ends with the machine.
     func begun() { Descriptor.close(pair.machine) }
 
     func finish(_ link: inout GuestLink, _ signals: ForegroundSignals, isHurried: Bool) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NamespaceGuest: the life of `attach`: enter the namespace, make and hand over the TAP, configure it, stay. Should the daemon
-// go meanwhile, the TAP stays where it is and the next one takes it.
+// NamespaceGuest: runs `attach`: enters the namespace, creates the TAP, passes it to the daemon, configures it, and waits.
+// If the daemon ends the TAP stays, and the next daemon takes it over.
 
 import ArgumentParser
 import Daemon
@@ -26,7 +26,7 @@ import Platform
       let daemon = try GuestDaemon.serving(home)
       let servers = options.lease.dns
       let signals = try ForegroundSignals(GuestCommand.signals)
-      // Before the namespaces change: it is the host's name for the file.
+      // Before the namespaces change, since the file's path is the host's.
       let resolver = NamespaceResolver(place)
       let gone = try place.enter()
       let identity = Namespaces.identity(of: place.path)
@@ -105,7 +105,7 @@ import Platform
       var link = link
       let last = LastBytes(interface: interface, signals: signals)
       while true {
-        // A namespace's file gives no event when it goes: look once a second.
+        // A namespace's file has no event for its end: it is checked once a second.
         let ready = link.wait(
           for: [signals.fd, gone], milliseconds: place.process == nil ? 1000 : -1)
         // It has been told, and the interface would lead nowhere.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NamespacePlace: the network namespace that `attach` was told of: by a process, a file, a name of `ip netns` or a container;
-// and the way into it.
+// NamespacePlace: the network namespace for `attach`, given by a process, a file, a name of `ip netns` or a container; and
+// how to enter it.
 
 import Daemon
 import Platform
@@ -11,14 +11,14 @@ import Platform
   import LibC
 
   struct NamespacePlace {
-    /// The namespace's file.
+    /// Path of the namespace's file.
     let path: String
-    /// Whose it is; nil: the file was given.
+    /// The process in the namespace; nil: a file was given.
     let process: Int32?
-    /// Of the guest, where nobody gave one: "netns-lab", "pid-4711", "web".
+    /// The guest's default name: "netns-lab", "pid-4711", "web".
     let name: String
 
-    /// Where `ip netns` keeps its own.
+    /// The directory of `ip netns`.
     static let directory = "/run/netns"
 
     init(netns: String) {
@@ -40,7 +40,7 @@ import Platform
       name = container
     }
 
-    /// Moves this process into the namespace, by way of the user namespace that owns it where that is needed.
+    /// Moves this process into the namespace, if necessary through the user namespace that owns it.
     /// - Returns: a descriptor that becomes readable when the namespace's process ends; -1 for a file.
     func enter() throws -> Int32 {
       if let own = Namespaces.identity(of: "/proc/self/ns/net"),
@@ -68,7 +68,7 @@ import Platform
       }
     }
 
-    /// - Returns: false when this process has no say in the namespace.
+    /// - Returns: false if this process has no permission in the namespace.
     private func isEntered(_ network: Int32) throws(SystemError) -> Bool {
       do throws(SystemError) {
         try Namespaces.enter(network, .network, path: path)

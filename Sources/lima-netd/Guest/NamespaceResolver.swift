@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NamespaceResolver: who is asked for names in a namespace that `attach` gives a network: what its resolv.conf says, which
-// attach leaves as it is. A file of its own is that of the process's root directory (a container), or the one that `ip netns
-// exec` lays over /etc/resolv.conf.
+// NamespaceResolver: the DNS servers in a namespace of `attach`, from its resolv.conf, which attach does not change. The
+// file is that in the process's root directory (a container), or the one that `ip netns exec` mounts over /etc/resolv.conf.
 
 import Daemon
 import Platform
@@ -10,9 +9,9 @@ import Platform
 #if os(Linux)
 
   struct NamespaceResolver {
-    /// As users call it.
+    /// The file's path for users.
     private let file: String
-    /// Its lines as they are now; nil: there is none.
+    /// Its present contents; nil: it does not exist.
     private let text: String?
 
     init(_ place: NamespacePlace) {
@@ -45,7 +44,7 @@ import Platform
       (try? Files.read(path, limit: 64 << 10)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// What to write where, for names to be asked of `servers`; nil: they are, or there is nobody to ask.
+    /// What to write to which file so that `servers` are asked; nil: they are already, or there are none.
     func note(_ servers: [String], search: [String]) -> String? {
       guard let first = servers.first else { return nil }
       let asked = (text ?? "").split(separator: "\n").first { $0.hasPrefix("nameserver") }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NamespacedCommand: the guest of `exec`: this process's own new namespaces, with one interface in them.
+// NamespacedCommand: the guest of `exec`: new namespaces of this process, with one interface.
 
 import Daemon
 import Platform
@@ -12,7 +12,7 @@ import Platform
   struct NamespacedCommand: CommandGuest {
     private let interface: GuestInterface
     private let mtu: Int?
-    /// Instead of the lease's DNS.
+    /// DNS servers that replace the lease's.
     private let dns: [String]
     let request: AttachRequest
 
@@ -30,7 +30,7 @@ import Platform
 
     var tap: Int32 { interface.tap.fd }
     var passing: (fd: Int32, as: Int32)? { nil }
-    /// It lives on the network only, and may not heed what a user would send it.
+    /// It cannot work without its network, and may ignore other signals.
     var endSignal: Int32 { SIGKILL }
 
     func configure(_ lease: LeaseOffer?, before: LeaseOffer?) throws {
@@ -43,7 +43,7 @@ import Platform
         ResolverFile.text(lease.servers, search: lease.search, network: request.network))
     }
 
-    /// Names are a comfort a command may do without, and a sandbox may forbid the mount.
+    /// Errors are ignored: a command may work without names, and a sandbox may forbid the mount.
     func prepare(_ lease: LeaseOffer?) {
       guard let lease else { return }
       let servers = dns.isEmpty ? lease.servers : dns

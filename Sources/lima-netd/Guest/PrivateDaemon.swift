@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PrivateDaemon: the daemon `exec` starts for itself when none runs: the user's configuration, a Lima home of its
-// own in a temporary directory, gone with the command. It ends by itself should its starter be killed.
+// PrivateDaemon: the daemon that `exec` starts if none is running: with the user's configuration and its own Lima home in a
+// temporary directory, which is removed after the command. It ends if its parent is killed.
 
 import Daemon
 import FoundationEssentials
@@ -15,15 +15,15 @@ import Platform
     let pid: Int32
     let home: LimaHome
 
-    /// Names the starter in the daemon's environment; see `endWithParent`.
+    /// Environment variable with the parent's process id; see `endWithParent`.
     private static let parentVariable = "LIMA_NETD_PARENT"
-    /// Names the starter's home there, which is what remedies are about.
+    /// Environment variable with the parent's home, for remedies in messages.
     private static let homeVariable = "LIMA_NETD_STARTERS_HOME"
-    /// ns, as the daemon can use them.
+    /// Timeout of the daemon's start, ns.
     private static let startTimeout: UInt64 = 10_000_000_000
 
-    /// Starts it, and connects as soon as it listens.
-    /// - Parameter home: whose configuration it takes.
+    /// Starts it, and connects when it listens.
+    /// - Parameter home: the home whose configuration it uses.
     static func start(
       for home: LimaHome, pluginDirectories: [String]
     ) throws -> (PrivateDaemon, MessageChannel) {
@@ -56,7 +56,7 @@ import Platform
       }
     }
 
-    /// In the daemon: the home whose configuration it has; nil in one that nobody started for himself.
+    /// In the daemon: the home whose configuration it uses; nil if it is no private daemon.
     static var startersHome: LimaHome? {
       CurrentProcess.environment[homeVariable].map { LimaHome(path: $0) }
     }
@@ -95,7 +95,7 @@ import Platform
         remedy: "Start one and see what it says:  lima-netd serve")
     }
 
-    /// In the daemon, at its end: nobody else is there any more to remove its files.
+    /// In the daemon, when it ends: its parent no longer exists to remove its files.
     static func removeFilesOfOrphan(_ home: LimaHome) {
       guard let parent = CurrentProcess.environment[parentVariable].flatMap({ Int32($0) }),
         getppid() != parent
@@ -103,7 +103,7 @@ import Platform
       try? FileManager.default.removeItem(atPath: home.path)
     }
 
-    /// In the daemon: asks the kernel for SIGTERM when the process that started it ends.
+    /// In the daemon: requests SIGTERM from the kernel when its parent ends.
     static func endWithParent() {
       guard let parent = CurrentProcess.environment[parentVariable].flatMap({ Int32($0) })
       else { return }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProgramPath: where a program lies, as a shell would find it.
+// ProgramPath: finds a program as a shell does.
 
 import Daemon
 import Platform
 
 enum ProgramPath {
-  /// - Parameter program: a name, or a path, which is made absolute; nil: PATH has none of that name.
+  /// - Parameter program: a name, or a path, which is made absolute. Nil if PATH has no such program.
   static func find(_ program: String) -> String? {
     if program.contains("/") { return InstancePath.absolute(program) }
     let path = CurrentProcess.environment["PATH"] ?? "/usr/bin:/bin"

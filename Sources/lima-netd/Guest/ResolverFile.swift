@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ResolverFile: the guest's /etc/resolv.conf, laid over the host's in the private mount namespace. The host's file
-// is never touched. It may be a symbolic link into /run (systemd-resolved), and may lead nowhere.
-// Resolvers of the host that programs would ask instead, by a socket in /run, are hidden.
+// ResolverFile: the guest's /etc/resolv.conf, mounted over the host's in the private mount namespace. The host's file is
+// never modified. It may be a symbolic link into /run (systemd-resolved), also to a missing file. Resolvers of the host
+// that programs would ask through a socket in /run are hidden.
 
 import Daemon
 import FoundationEssentials
@@ -13,7 +13,7 @@ import Platform
 
   enum ResolverFile {
     static let path = "/etc/resolv.conf"
-    /// nss-resolve and nscd talk to the host's resolver through these.
+    /// Sockets through which nss-resolve and nscd ask the host's resolver.
     static let hidden = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
 
     static func text(_ servers: [String], search: [String], network: String) -> String {
@@ -23,13 +23,13 @@ import Platform
       return lines.joined(separator: "\n") + "\n"
     }
 
-    /// As resolv.conf(5) has them.
+    /// Lines of resolv.conf(5).
     static func lines(_ servers: [String], search: [String]) -> [String] {
       servers.map { "nameserver \($0)" }
         + (search.isEmpty ? [] : ["search " + search.joined(separator: " ")])
     }
 
-    /// Lays `text` over the file.
+    /// Mounts `text` over the file.
     static func install(_ text: String) throws {
       let files = FileManager.default
       var ours: Set<String> = []
@@ -53,7 +53,7 @@ import Platform
       try Mounts.bind(temporary, on: target)
     }
 
-    /// Another text in the file that was laid over, for programs that run: they read it anew.
+    /// Replaces the contents of the mounted file; running programs read it again.
     static func replace(_ text: String) throws {
       let target = target(of: path)
       guard try Files.read(target, limit: 65536).starts(with: "# Made by lima-netd".utf8) else {
@@ -71,7 +71,7 @@ import Platform
       try Files.writeAll(fd, Array(text.utf8))
     }
 
-    /// Where a path leads when its last part is a symbolic link, and so on; it need not exist.
+    /// The target of a path whose last component may be a symbolic link, repeatedly; it need not exist.
     static func target(of path: String) -> String {
       var path = path
       for _ in 0..<40 {
@@ -83,7 +83,7 @@ import Platform
       return path
     }
 
-    /// Replaces a directory by one in memory with the same entries, to which others can be added.
+    /// Replaces a directory by one in memory with the same entries, so that entries can be added.
     private static func copyUp(_ directory: String) throws {
       let files = FileManager.default
       let aside = Temporary.path()

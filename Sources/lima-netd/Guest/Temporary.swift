@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Temporary: names for files that live for a moment. Short, since sockets lie below some of them and a socket's
-// path has 107 bytes; random, and always created exclusively by whoever takes one.
+// Temporary: names for short-lived files. They are short, since sockets are created below some of them and a socket's path
+// has at most 107 bytes; random, and always created exclusively.
 
 import Platform
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UnsentBytes: which connections of a namespace `exec` and `attach` wait for at their end, and when they have waited
-// long enough. Numbers in, verdicts out; who looks at the kernel is LastBytes.
+// UnsentBytes: decides which connections of a namespace `exec` and `attach` wait for when they end, and for how long. No
+// I/O: LastBytes reads the kernel's state.
 
 import Platform
 
@@ -10,23 +10,23 @@ import Platform
   struct UnsentBytes {
     /// Nanoseconds.
     struct Limits {
-      /// Without any progress.
+      /// Maximum time without any progress.
       var stall: UInt64 = 30_000_000_000
-      /// Whatever the progress.
+      /// Maximum time with progress.
       var total: UInt64 = 600_000_000_000
-      /// For packets of no connection, once the connections are done: the daemon reads them in no time.
+      /// For packets that belong to no connection, after the connections have finished.
       var packets: UInt64 = 1_000_000_000
-      /// Until the user is told.
+      /// Until the user is informed.
       var patience: UInt64 = 1_000_000_000
 
-      /// For a command that was told to end: its user is waiting.
+      /// For a command that was interrupted by its user.
       static let interrupted = Limits(stall: 3_000_000_000, total: 3_000_000_000)
     }
 
     enum Verdict: Equatable {
       case done
       case wait
-      /// Once: it takes longer than anybody would expect.
+      /// Once: the wait takes longer than expected.
       case tell(String)
       case giveUp(String)
     }
@@ -35,15 +35,15 @@ import Platform
     private let began: UInt64
     private var lastProgress: UInt64
     private var hasTold = false
-    /// What was to be acknowledged when the command had ended, by connection; nil where the kernel does not count.
+    /// Bytes to be acknowledged at the command's end, by connection; nil where the kernel does not count them.
     private let goals: [UInt64: UInt64?]
     private var remaining: UInt64
-    /// When the connections were done.
+    /// When the connections had finished.
     private var sentAll: UInt64?
 
     /// - Parameters:
-    ///   - connections: as they are now that the command has ended. Those between programs of the namespace do not count.
-    ///   - orphansOnly: leave out those that some process still holds.
+    ///   - connections: at the command's end. Those between programs of the namespace are ignored.
+    ///   - orphansOnly: ignore connections that a process still has open.
     init(
       _ connections: [TCPConnectionInfo], orphansOnly: Bool = false, limits: Limits = Limits(),
       now: UInt64
@@ -62,8 +62,8 @@ import Platform
     }
 
     /// - Parameters:
-    ///   - connections: as they are now.
-    ///   - hasPackets: packets without a connection have not left the namespace.
+    ///   - connections: at present.
+    ///   - hasPackets: packets that belong to no connection are still in the namespace.
     mutating func look(
       _ connections: [TCPConnectionInfo], hasPackets: Bool, now: UInt64
     ) -> Verdict {
@@ -94,8 +94,8 @@ import Platform
       return .wait
     }
 
-    /// Of a connection that a process holds only what was written by the time the command ended counts: a program in the
-    /// background may write for ever.
+    /// For a connection that a process has open, only bytes written before the command's end count: a background program
+    /// may write without end.
     private static func missing(_ connection: TCPConnectionInfo, _ goal: UInt64?) -> UInt64 {
       let unacknowledged = UInt64(connection.unacknowledged)
       guard !connection.isOrphan, let goal, let acknowledged = connection.acknowledged else {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UserShell: the shell of the user who runs this.
+// UserShell: the user's shell.
 
 import Platform
 
 enum UserShell {
-  /// $SHELL, else the one of the user database, else /bin/sh.
+  /// $SHELL, or the user database's, or /bin/sh.
   static var path: String {
     for shell in [
       CurrentProcess.environment["SHELL"], AccountNames.shell(CurrentProcess.effectiveUser),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WirePair: two TAPs that a bridge joins, in a network namespace that nothing else is in: what is written to one is read
-// from the other. A virtual machine takes one, the daemon the other, both with virtio-net headers, so that segments of
-// 64 KiB and checksums not yet made pass. No interface of the host's is made, so no privilege is needed. The kernel
-// keeps the namespace as long as either descriptor is open, and no process has to stay in it.
+// WirePair: two TAPs connected by a bridge, in a network namespace without processes: frames written to one are read from
+// the other. A virtual machine gets one, the daemon the other, both with virtio-net headers, so that GSO frames of 64 KiB
+// and partial checksums pass. It needs no privilege, as no interface is created on the host. The kernel keeps the namespace
+// as long as one of the descriptors is open.
 //
 //   virtual machine ── fd "vm" ══ bridge ══ fd "net" ── daemon
 
@@ -20,12 +20,12 @@ import Platform
     /// The daemon's end.
     let network: Int32
 
-    /// The largest that a TAP takes of what a network or a guest may have.
+    /// The largest MTU of a TAP that networks and guests support.
     private static let mtu: UInt32 = 65520
-    /// Nanoseconds.
+    /// Timeout of the other process, nanoseconds.
     private static let timeout: UInt64 = 10_000_000_000
 
-    /// Has another process make them: making a user namespace cannot be undone, and the virtual machine is to keep the
+    /// Lets another process create them: entering a user namespace cannot be undone, and the virtual machine must keep the
     /// host's network and the user's files.
     init() throws {
       let (ours, theirs) = try UnixSocket.pair()
@@ -51,17 +51,17 @@ import Platform
         throw ExitCode(125)
       case .failed(let error): throw error
       case .lost: throw SystemError("recvmsg", Errno(EMFILE), subject: "the TAP devices")
-      // It has said why.
+      // The other process has printed the reason.
       case .closed: throw ExitCode(125)
       case .wouldBlock:
         throw CommandFailure("The process that makes the TAP devices did not answer within 10 s")
       }
     }
 
-    /// In that process: makes them, and sends the descriptors over its standard input.
+    /// In the other process: creates them, and sends the descriptors over its standard input.
     static func make() throws {
       try GuestNamespace.enter()
-      // The network's router advertisements are for the virtual machine: none of these interfaces is a station of its own.
+      // Router advertisements are for the virtual machine: these interfaces are no stations.
       InterfaceSettings.set("disable_ipv6", 1, on: "default")
       let machine = try open("vm")
       let network = try open("net")
@@ -89,7 +89,7 @@ import Platform
       for name in names + ["wire"] {
         let index = try netlink.link(named: name).index
         InterfaceSettings.set("disable_ipv6", 1, on: name)
-        // Where /proc/sys is read-only.
+        // For a read-only /proc/sys.
         try netlink.omitLinkLocalAddress(index: index, name: name)
         if name != "wire" { try netlink.setMaster(bridge, of: index, name: name) }
         try netlink.setLink(

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ManualPage: man pages of section 1 from the descriptions of commands, in the macros of man(7). Pure.
+// ManualPage: man pages of section 1, generated from the descriptions of commands, in the macros of man(7). Pure.
 
 struct ManualPage: Hashable {
   /// "lima-netd-network-create.1"
   var file: String
   var text: String
 
-  /// Pages of `command` and of all below it.
+  /// The pages of `command` and of its sub-commands.
   /// - Parameter tail: sections at the end of the first page, as troff.
   static func pages(of command: CommandDescription, version: String, tail: String) -> [ManualPage] {
     pages(of: command, above: [], version: version, tail: tail)
@@ -63,7 +63,7 @@ struct ManualPage: Hashable {
 
   private static func page(_ path: [String]) -> String { " See \(path.joined(separator: "-"))(1)." }
 
-  /// Without its full stop, as man's NAME wants it.
+  /// Without a full stop, as in the section NAME.
   private static func sentence(_ text: String?) -> String {
     let text = text ?? ""
     return text.hasSuffix(".") ? String(text.dropLast()) : text
@@ -141,19 +141,19 @@ struct ManualPage: Hashable {
   }
 }
 
-/// Text in troff, where some characters mean something.
+/// Escapes text for troff.
 enum Troff {
-  /// Inside a line.
+  /// Text within a line.
   static func text(_ text: String) -> String {
     text.replacing("\\", with: "\\e").replacing("-", with: "\\-").replacing("'", with: "\\(aq")
       .replacing("^", with: "\\(ha").replacing("~", with: "\\(ti").replacing("`", with: "\\(ga")
       .replacing("\"", with: "\\(dq")
   }
 
-  /// A whole line: at its beginning "." and "'" would be requests. What is between `` ` `` is bold.
+  /// A whole line: "." and "'" at its beginning are escaped. Text in `` ` `` is bold.
   static func line(_ source: String) -> String {
     let pieces = source.split(separator: "`", omittingEmptySubsequences: false)
-    // An odd one out stands for itself.
+    // An unpaired one is literal.
     guard pieces.count % 2 == 1 else { return protected(text(source)) }
     let line = pieces.enumerated().map { index, piece in
       index % 2 == 1 ? "\\fB\(text(String(piece)))\\fR" : text(String(piece))
@@ -165,7 +165,7 @@ enum Troff {
     line.hasPrefix(".") || line.hasPrefix("'") ? "\\&" + line : line
   }
 
-  /// Paragraphs, filled; lines that are indented stay as they are.
+  /// Paragraphs are filled; indented lines are kept.
   static func prose(_ source: String, inset: Bool = false) -> [String] {
     var lines: [String] = []
     var isLiteral = false
@@ -192,7 +192,7 @@ enum Troff {
     return tidied(lines)
   }
 
-  /// No empty literal lines at an end, no paragraph of nothing.
+  /// Removes empty literal lines at the ends, and empty paragraphs.
   private static func tidied(_ lines: [String]) -> [String] {
     var result: [String] = []
     for line in lines {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ToolDescription: a command with all its sub-commands, as ArgumentParser describes it (--experimental-dump-help): what
-// --help is made of, too.
+// ToolDescription: a command with all its sub-commands, as ArgumentParser describes it (--experimental-dump-help). --help
+// is generated from the same data.
 
 struct ToolDescription: Decodable {
   var command: CommandDescription
@@ -32,7 +32,7 @@ struct ArgumentDescription: Decodable {
   var shouldDisplay: Bool
   var isOptional: Bool
   var isRepeating: Bool
-  /// "default", "postTerminator" ...: where its words stand.
+  /// "default", "postTerminator" ...: where its arguments are.
   var parsingStrategy: String?
   var names: [Name]?
   var preferredName: Name?

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CommandFailure: why a command could not do its work, for people. ArgumentParser prints it as "Error: ...".
+// CommandFailure: the failure of a command, as text for users. ArgumentParser prints it as "Error: ...".
 
 import LibC
 import Daemon
@@ -9,9 +9,9 @@ import Platform
 struct CommandFailure: Error, Hashable, CustomStringConvertible {
   /// What happened: one sentence, without a full stop at the end.
   let message: String
-  /// What to do about it; a command, where one does it.
+  /// The remedy; a command, if one exists.
   let remedy: String?
-  /// The daemon's, as "NOT_FOUND"; nil: it is the command's own.
+  /// The daemon's error code, as "NOT_FOUND"; nil: an error of the command itself.
   let code: String?
   /// Of `daemonNotRunning`: whoever asks may have one of their own; false: by sudo it would be another's.
   var isForOwner = true
@@ -28,13 +28,13 @@ struct CommandFailure: Error, Hashable, CustomStringConvertible {
 }
 
 extension CommandFailure {
-  /// Of a file that cannot be used: whose it is, and what mends that; of any other call what the kernel says.
+  /// For an inaccessible file its owner, and the remedy; for other calls the kernel's error.
   init(_ error: SystemError) {
     let trouble = FileTrouble(error)
     self.init(trouble?.message ?? error.description, remedy: trouble?.remedy)
   }
 
-  /// Nobody listens on the sockets of this Lima home.
+  /// No process listens on the sockets of this Lima home.
   static func daemonNotRunning(_ home: String) -> CommandFailure {
     daemonNotRunning(home, environment: CurrentProcess.environment, isRoot: CurrentProcess.isRoot)
   }
@@ -45,7 +45,7 @@ extension CommandFailure {
       AccountNames.user(uid).map { ($0, AccountNames.home(uid) ?? "/") }
     }
   ) -> CommandFailure {
-    // By sudo: a daemon of root's is not what its caller wants.
+    // With sudo: root's daemon is not the one that the user means.
     let isNamed = !(environment["LIMA_HOME"] ?? "").isEmpty
     if isRoot, !isNamed, let uid = environment["SUDO_UID"].flatMap({ UInt32($0) }), uid != 0,
       let caller = account(uid), home == (environment["HOME"] ?? "") + "/.lima",
@@ -66,7 +66,7 @@ extension CommandFailure {
       "No daemon serves \(home)", remedy: "Start one:  lima-netd serve\(words) &")
   }
 
-  /// It takes connections and says nothing.
+  /// It accepts connections and does not answer.
   static func daemonSilent(_ home: LimaHome, pid: Int32?) -> CommandFailure {
     guard let pid else {
       return CommandFailure("The daemon of \(home.path) does not answer", remedy: look(home))
@@ -82,7 +82,7 @@ extension CommandFailure {
       remedy: "Let it go on:  kill -CONT \(pid)")
   }
 
-  /// It has the home, and no socket at which it would be heard.
+  /// It has the home's lock, and no socket.
   static func daemonUnheard(_ home: LimaHome, pid: Int32) -> CommandFailure {
     CommandFailure(
       "Process \(pid) serves \(home.path), but nobody listens at \(home.controlSocket): it was removed, or the process stops",
@@ -91,7 +91,7 @@ extension CommandFailure {
     )
   }
 
-  /// What it says makes no sense, and its version does not tell why.
+  /// Its answer is invalid, which its version does not explain.
   static func daemonStrange(_ home: LimaHome, _ what: String, pid: Int32?) -> CommandFailure {
     CommandFailure(
       "The daemon of \(home.path) makes no sense: \(what)",
@@ -102,7 +102,7 @@ extension CommandFailure {
 
   private static func look(_ home: LimaHome) -> String { "Its log may say more: \(home.daemonLog)" }
 
-  /// Somebody listens, but the connection could not be made.
+  /// A process listens, but the connection failed.
   static func daemonUnreachable(_ home: LimaHome, _ errno: Errno) -> CommandFailure {
     switch errno {
     case Errno(EACCES), Errno(EPERM):
@@ -116,7 +116,7 @@ extension CommandFailure {
     }
   }
 
-  /// Its sockets are for another user.
+  /// The sockets belong to another user.
   private static func closed(_ home: LimaHome) -> CommandFailure {
     let places = [home.controlSocket, home.networksDirectory, home.path]
     let owner = places.lazy.compactMap { try? Files.info($0).uid }.first

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CommandWords: a word in the place of a command that is none: told with the one that was meant. ArgumentParser takes it for
-// an argument of the default command, and shows that one's usage. Pure.
+// CommandWords: reports an unknown command with the most similar one. ArgumentParser would take it for an argument of the
+// default command, and show that command's usage. Pure.
 
 import ArgumentParser
 import Daemon
@@ -10,7 +10,7 @@ import Platform
 enum CommandWords {
   struct Unknown: Error, Hashable, CustomStringConvertible {
     let word: String
-    /// "network" for `network lss`; "" for commands of the program.
+    /// "network" for `network lss`; "" for top-level commands.
     let group: String
     let meant: String?
 
@@ -33,14 +33,14 @@ enum CommandWords {
       }
       let commands = command.configuration.subcommands
       guard !commands.isEmpty, !word.hasPrefix("-") else { return }
-      // ArgumentParser's own, before any command.
+      // ArgumentParser's own command, allowed before any command.
       if word == "help", group.isEmpty { continue }
       if let next = commands.first(where: { names($0).contains(word) }) {
         command = next
         group.append(names(next)[0])
         continue
       }
-      // It may be an argument of the command that is meant where none is given.
+      // It may be an argument of the default command.
       if let byDefault = command.configuration.defaultSubcommand,
         (try? byDefault.parse([word])) != nil
       {
@@ -56,10 +56,10 @@ enum CommandWords {
     }
   }
 
-  /// Words for `exec` or `tap` whose command has no `--` before it: what was meant. Nil: that is not what is wrong.
+  /// The arguments of `exec` or `tap` with the missing `--` before the command. Nil if that is not the error.
   static func terminated(_ arguments: [String]) -> String? {
     guard ["exec", "tap"].contains(arguments.first), !arguments.contains("--"),
-      // The longest beginning that is a network with options; `tap` wants a command behind it.
+      // The longest prefix that is a network with options; `tap` needs a command after it.
       let end = arguments.indices.dropFirst().last(where: { index in
         Main.alone(Array(arguments[..<index]) + ["--", "true"]) != nil
       }), !arguments[end].hasPrefix("-")

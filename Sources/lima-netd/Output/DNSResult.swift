@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DNSResult: an answer of the DNS as `dns query` shows it.
+// DNSResult: a DNS answer as `dns query` shows it.
 
 import DNSMessage
 import Daemon
@@ -35,7 +35,7 @@ struct DNSResult: Encodable {
     let udpSize: UInt16
     let dnssec: Bool
     let errors: [ExtendedError]
-    /// Codes of the other options.
+    /// Codes of other EDNS options.
     let options: [UInt16]
   }
 
@@ -43,23 +43,23 @@ struct DNSResult: Encodable {
   let type: String
   let `class`: String
   let status: String
-  /// Of `status`: 0 NOERROR, 3 NXDOMAIN, ...
+  /// The code of `status`: 0 NOERROR, 3 NXDOMAIN, ...
   let code: UInt16
-  /// "qr", "aa", "tc", "rd", "ra", "ad", "cd": those that are set.
+  /// The flags that are set: "qr", "aa", "tc", "rd", "ra", "ad", "cd".
   let flags: [String]
   let answers: [Record]
   let authority: [Record]
   let additional: [Record]
   let edns: EDNS?
-  /// Which the answer came by, and its size in bytes.
+  /// The transport of the answer, and its size in bytes.
   let transport: String
   let size: Int
-  /// Over UDP it was cut, and asked for again over TCP.
+  /// The answer over UDP was truncated, and the question was sent again over TCP.
   let retried: Bool
-  /// One of both.
+  /// Exactly one of the two is set.
   let network: String?
   let server: String?
-  /// A plugin's name, "names" or "cache"; nil when nobody says.
+  /// A plugin's name, "names" or "cache"; nil if unknown.
   let source: String?
   /// The network's DNS plugin: "hostdns 0.1.0".
   let plugin: String?
@@ -142,7 +142,7 @@ struct DNSResult: Encodable {
     switch source {
     case "names": return "the names" + behind
     case "cache": return "the cache (\(plugin ?? "of the DNS plugin"))" + behind
-    // The plugin may have been changed since: the answer's own word counts.
+    // The network's plugin may have been replaced since: the answer's source takes precedence.
     case .some(let name) where plugin?.hasPrefix(name + " ") != true: return name + behind
     default: return (plugin ?? "the DNS plugin") + behind
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FrameCounter: writes the whole records of pcap streams to a file, or a descriptor, and counts them. The file is made, or
-// emptied, when the first stream begins: what was in it is not lost to a capture that never came to be. Used by the event loop's
-// thread, read by the main thread at the end: a lock stands between.
+// FrameCounter: writes complete records of pcap streams to a file or descriptor, and counts them. The file is created, or
+// truncated, when the first stream begins, so that a capture that fails to start does not overwrite it. Used by the event
+// loop's thread and read by the main thread at the end, with a lock.
 
 import LibC
 import Platform
@@ -12,13 +12,13 @@ final class FrameCounter: Sendable {
   private let state: Mutex<State>
 
   private struct State {
-    /// -1 until the file is open.
+    /// -1 until the file is opened.
     var output: Int32
     let path: String?
     var records = PcapRecords()
     var failure: Errno?
     var isOver = false
-    /// Bytes of the stream that is read now.
+    /// Bytes of the present stream.
     var taken = 0
   }
 
@@ -31,13 +31,13 @@ final class FrameCounter: Sendable {
   }
 
   var frames: Int { state.withLock { $0.records.frames } }
-  /// Nobody takes more of it, or the stream made no sense.
+  /// The output was closed, or the stream is invalid.
   var isOver: Bool { state.withLock { $0.isOver || $0.records.isBroken } }
 
-  /// What came is no capture.
+  /// The stream is no capture.
   var isBroken: Bool { state.withLock { $0.records.isBroken } }
 
-  /// Another stream follows. Returns whether there was anything of the one before.
+  /// Another stream follows. Returns whether the previous one had any bytes.
   func beginAnother() -> Bool {
     state.withLock { state in
       defer { state.taken = 0 }
@@ -46,10 +46,10 @@ final class FrameCounter: Sendable {
     }
   }
 
-  /// Nil also when the reader of a pipe has gone: that ends a capture in the normal way.
+  /// Also nil if the reader of a pipe has closed it, which is a regular end.
   var failure: Errno? { state.withLock { $0.failure } }
 
-  /// - Returns: false when nothing more can be written.
+  /// - Returns: false if nothing more can be written.
   func take(_ bytes: some Collection<UInt8>) -> Bool {
     state.withLock { state in
       state.taken += bytes.count

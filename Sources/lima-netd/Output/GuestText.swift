@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GuestText: guests as people read them.
+// GuestText: text about guests for users.
 
 import Daemon
 import Platform
 
 enum GuestText {
-  /// Within 80 columns: where guests call themselves otherwise than their links, that stands in the place of the link's kind,
-  /// and drops are listed only where there are some.
+  /// Within 80 columns: host names replace the column of the link's kind if they differ from the guests' names, and the
+  /// column of drops exists only if there are any.
   static func table(_ guests: [GuestDetail]) -> String {
     let hasHostnames = guests.contains { ($0.hostname ?? "") != "" && $0.hostname != $0.name }
     let hasDrops = guests.contains { ($0.drops ?? 0) > 0 }
@@ -61,7 +61,7 @@ enum GuestText {
     return lines.joined(separator: "\n")
   }
 
-  /// The first, and how many more there are.
+  /// The first, and the number of others.
   private static func list(_ words: [String]) -> String? {
     words.first.map { $0 + (words.count > 1 ? " +\(words.count - 1)" : "") }
   }
@@ -70,7 +70,7 @@ enum GuestText {
     "\(size(traffic.bytes)) in \(Plural.text(Int(clamping: traffic.frames), "frame"))"
   }
 
-  /// "1.5 MB", in thousands.
+  /// "1.5 MB", with decimal prefixes.
   static func size(_ bytes: UInt64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB"]
     var (value, unit) = (bytes, 0)
@@ -83,7 +83,7 @@ enum GuestText {
     return unit > 0 && value < 10 ? "\(value).\(tenths) \(units[unit])" : "\(value) \(units[unit])"
   }
 
-  /// Of PortStatus.counters.
+  /// Text of a reason in PortStatus.counters.
   private static func words(_ reason: String) -> String {
     switch reason {
     case "rxRunt": "from the guest, shorter than an Ethernet header"

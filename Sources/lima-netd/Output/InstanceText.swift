@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Instances for people.
+// Text about instances for users.
 
 import Daemon
 

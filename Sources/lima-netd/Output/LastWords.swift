@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LastWords: how this program ends: what ArgumentParser makes of an error or a request for help, with usages in lines that fit a
-// terminal, on the stream where it belongs, and the exit status.
+// LastWords: the end of this program: prints ArgumentParser's text for an error or a request for help, with usages wrapped
+// for a terminal, on the appropriate stream, and sets the exit status.
 
 import LibC
 import ArgumentParser
 import Platform
 
 enum LastWords {
-  /// - Parameter arguments: the program's, which may show what was meant.
+  /// - Parameter arguments: the program's arguments, for suggestions.
   static func exit(_ error: any Error, _ arguments: [String] = []) -> Never {
     let error = (error as? SystemError).map { CommandFailure($0) as any Error } ?? error
     if let error = error as? CommandWords.Unknown { end("Error: \(error)", .validationFailure) }
@@ -41,7 +41,7 @@ enum LastWords {
   }
 
   static func text(_ error: any Error) -> String {
-    // As it was typed.
+    // As the user typed it.
     LimaNetd.fullMessage(for: error).replacing("--\(JSONForm.linesFlag)", with: "--json=lines")
       .split(separator: "\n", omittingEmptySubsequences: false)
       .map { line in
@@ -50,7 +50,7 @@ enum LastWords {
       }.joined(separator: "\n")
   }
 
-  /// Breaks between words, never inside brackets, and indents what follows below the first line's command.
+  /// Wraps between words, never inside of brackets, and indents further lines to the first one's arguments.
   static func usage(_ line: Substring) -> String {
     var lines: [String] = []
     var current = ""
@@ -65,7 +65,7 @@ enum LastWords {
     return (lines + [current]).joined(separator: "\n")
   }
 
-  /// "[--mtu <bytes>]" is one.
+  /// "[--mtu <bytes>]" is one word.
   private static func words(_ line: Substring) -> [String] {
     var words: [String] = []
     var word = ""

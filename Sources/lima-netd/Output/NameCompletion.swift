@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NameCompletion: what a shell offers for names of networks, guests, instances and plugins. Networks are those of
-// networks.yaml, whether or not a daemon runs; the others are the daemon's. Whatever fails offers nothing: a shell that
-// completes shows no errors.
+// NameCompletion: completions for names of networks, guests, instances and plugins. Networks are from networks.yaml, also
+// without a daemon; the others are from the daemon. Errors give no completions, as a shell cannot show them.
 
 import ArgumentParser
 import Daemon
@@ -21,7 +20,7 @@ extension CompletionKind {
   static let dnsPluginsAndFiles = CompletionKind.custom { words, _, word in
     NameCompletion.plugins(words, kind: "dns") + NameCompletion.files(word)
   }
-  /// Of the network behind `forward add`.
+  /// Guests of the network in `forward add`.
   static let guestsOfForward = CompletionKind.custom { words, _, _ in
     NameCompletion.guestsOfForward(words)
   }
@@ -35,7 +34,7 @@ enum NameCompletion {
     return configuration.networks.map(\.name)
   }
 
-  /// Of the network that is the word before.
+  /// Guests of the network in the preceding argument.
   static func guests(_ words: [String], _ index: Int) -> [String] {
     guard words.indices.contains(index - 1) else { return [] }
     return guests(of: words[index - 1], words)
@@ -59,7 +58,7 @@ enum NameCompletion {
     return (instances ?? []).map(\.name)
   }
 
-  /// Those that the daemon's plugins serve; without a daemon those of the plugins that come along.
+  /// Modes of the daemon's plugins; without a daemon those of lima-netd's own plugins.
   static func modes(_ words: [String]) -> [String] {
     guard let home = home(words),
       let report: PluginsReport = try? ControlClient(home: home).get(APIPath.plugins)
@@ -67,8 +66,8 @@ enum NameCompletion {
     return report.modes.map(\.mode)
   }
 
-  /// Those that the daemon knows; without one those that come along.
-  /// - Parameter kind: "dns"; nil: of all kinds.
+  /// The daemon's plugins; without a daemon lima-netd's own.
+  /// - Parameter kind: "dns"; nil: all kinds.
   static func plugins(_ words: [String], kind: String? = nil) -> [String] {
     let asked: PluginsReport? = home(words).flatMap {
       try? ControlClient(home: $0).get(APIPath.plugins)
@@ -103,7 +102,7 @@ enum NameCompletion {
       workingDirectory: CurrentProcess.workingDirectory)
   }
 
-  /// A guest chose it: no blank, nor what a shell would take for more than a name.
+  /// A name chosen by a guest, with blanks and characters that have a meaning in a shell replaced by "?".
   private static func safe(_ name: String) -> String {
     String(
       name.unicodeScalars.map { scalar in

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkText: networks as people read them.
+// NetworkText: text about networks for users.
 
 import Daemon
 import Platform
@@ -17,12 +17,12 @@ enum NetworkText {
     return table.isEmpty ? "No networks." : table.text
   }
 
-  /// "running", or what stands in its way.
+  /// "running", or the reason why it is not.
   static func state(_ network: NetworkReport) -> String {
     network.unresponsive?.text ?? network.state.rawValue
   }
 
-  /// The one thing that most deserves to be known.
+  /// The most important message about it.
   static func note(_ network: NetworkReport) -> String? {
     if let error = network.error { return error.message }
     if network.state == .restarting { return "died: \(network.lastExit?.reason ?? "unknown")" }
@@ -48,7 +48,7 @@ enum NetworkText {
     return network.changed ? "new settings hold from the next start" : nil
   }
 
-  /// Of a network that runs with other settings than networks.yaml has now, with what to do; nil: it does not.
+  /// A note about a network that runs with other settings than networks.yaml has now, with the remedy; nil if it does not.
   /// - Parameter home: " --lima-home DIR", or "".
   static func oldSettings(_ network: NetworkReport, home: String) -> String? {
     guard network.changed, network.state == .running else { return nil }
@@ -127,10 +127,10 @@ enum NetworkText {
     "\(state.plugin) is \(state.state)" + (state.text.isEmpty ? "" : ": \(state.text)")
   }
 
-  /// The numbers of the network's own report, one a line: "plugin.tcp.flows 2". All of it is in --json.
+  /// The numbers of the network's status, one per line: "plugin.tcp.flows 2". --json has all of it.
   static func counters(_ value: JSONValue, _ path: String = "") -> [String] {
     switch value {
-    // Nanoseconds to the API; a time to people.
+    // The API has nanoseconds; users see a duration.
     case .integer(let number) where path.hasSuffix(".uptime") && number > 0:
       return ["\(path) \(duration(UInt64(number)))"]
     case .integer(let number): return number == 0 ? [] : ["\(path) \(number)"]

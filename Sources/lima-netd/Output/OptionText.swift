@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OptionText: what a property of a plugin's JSON Schema takes, in words: its type and every limit that is checked.
+// OptionText: text for the values of a property in a plugin's JSON Schema: its type and all limits.
 
 import Daemon
 import Platform
@@ -111,7 +111,7 @@ enum OptionText {
     }
   }
 
-  /// Texts without quotes where they need none, other values as JSON.
+  /// Strings without quotes where unambiguous, other values as JSON.
   static func text(_ value: JSONValue) -> String {
     if let word = value.string, !word.isEmpty, !word.contains(where: \.isWhitespace) { return word }
     return (try? JSONText.string(value)) ?? "?"

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// OptionWords: an option that there is none of, and a value that is none, told with the one that was meant. ArgumentParser names
-// an option it does not know by the word behind it where that fits an argument, and knows no near values. Of a command line that
-// was refused.
+// OptionWords: reports an unknown option or an invalid value with the most similar one. ArgumentParser names the word after
+// an unknown option if that fits an argument, and suggests no similar values. Used for command lines that were refused.
 
 import ArgumentParser
 import Daemon
 
 enum OptionWords {
-  /// The sentence about the first option that the command has not; nil: it has all.
+  /// The message about the first unknown option; nil if there is none.
   static func unknown(_ arguments: [String], of root: any ParsableCommand.Type) -> String? {
     let (command, rest) = command(arguments, of: root)
     guard
@@ -40,7 +39,7 @@ enum OptionWords {
         isValue = takes && name == word
         continue
       }
-      // Several short flags in one word are ArgumentParser's, as are negative numbers.
+      // ArgumentParser handles several short flags in one word, and negative numbers.
       guard word.hasPrefix("--") else { continue }
       let meant = Identifier.nearest(to: name, among: shown.sorted())
       return "Unknown option '\(name)'" + (meant.map { ". Did you mean '\($0)'?" } ?? "")
@@ -48,7 +47,7 @@ enum OptionWords {
     return nil
   }
 
-  /// The refusal, with the option that was meant in place of what else was made of it.
+  /// The refusal, with the similar option instead of ArgumentParser's conclusion.
   static func explained(
     _ message: String, _ arguments: [String], of root: any ParsableCommand.Type
   ) -> String {
@@ -67,14 +66,14 @@ enum OptionWords {
     return (["Error: \(sentence)"] + usage.map(String.init)).joined(separator: "\n")
   }
 
-  /// "The value 'inf' is invalid for ...  Please provide one of ...": with the one that is near.
+  /// Adds the similar value to "The value 'inf' is invalid for ...  Please provide one of ...".
   static func withNearestValue(_ message: String) -> String {
     let beginning = "Error: The value '"
     guard message.hasPrefix(beginning),
       let offer = message.firstRange(of: ". Please provide one of")
     else { return message }
     let value = message.dropFirst(beginning.count).prefix { $0 != "'" }
-    // Quoted words in one line, or a list with one a line.
+    // Quoted words in one line, or a list with one per line.
     let rest = message[offer.upperBound...]
     let line = rest.prefix { $0 != "\n" }
     var known = line.split(separator: "'", omittingEmptySubsequences: false).enumerated()
@@ -88,7 +87,7 @@ enum OptionWords {
       + message[message.index(after: offer.lowerBound)...]
   }
 
-  /// The command that the words name, and the words behind its name.
+  /// The command named by the arguments, and the remaining arguments.
   private static func command(
     _ arguments: [String], of root: any ParsableCommand.Type
   ) -> (command: any ParsableCommand.Type, rest: ArraySlice<String>) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Paragraph: text of others (plugins, guests, files) for a terminal: without what would command it, and in lines that fit.
+// Paragraph: text from plugins, guests and files for a terminal: without control characters, and wrapped.
 
 enum Paragraph {
-  /// What terminals of the smallest usual size show.
+  /// The width of the smallest usual terminals.
   static let width = 80
 
   /// Control characters, which could move the cursor or hide a line, become "?"; line ends and tabs become spaces.
@@ -19,7 +19,7 @@ enum Paragraph {
 
   /// The same for text of several lines: line ends and tabs stay.
   static func printableLines(_ text: String) -> String {
-    // What is made of these alone, as most is, needs no second look.
+    // The common case needs no further check.
     guard text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x0a && $0 != 0x09) || $0 >= 0x7f })
     else { return text }
     return String(
@@ -31,7 +31,7 @@ enum Paragraph {
 
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
-    // Of the format characters those that turn the direction of what follows (UAX 9).
+    // Of the format characters those that change the text's direction (UAX 9).
     case .control, .lineSeparator, .paragraphSeparator: true
     case .format:
       (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)

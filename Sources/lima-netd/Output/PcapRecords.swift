@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PcapRecords: a pcap stream (24 bytes, then for each frame 16 bytes whose third word is the number of those that follow,
-// draft-ietf-opsawg-pcap) that comes cut anywhere, made whole: only complete records leave it, and streams of one kind that
-// follow each other become one. So what is written is a valid file whenever it ends. Pure.
+// PcapRecords: reassembles a pcap stream that arrives in arbitrary pieces (24 bytes, then for each frame 16 bytes whose
+// third word is the length of the data after them, draft-ietf-opsawg-pcap). Its output has complete records only, and joins
+// consecutive streams of the same kind, so that the written file is valid whenever it ends. Pure.
 
 struct PcapRecords {
   private(set) var frames = 0
-  /// Bytes of the header, or of a record, that is not complete yet.
+  /// An incomplete header or record.
   private var pending: [UInt8] = []
   private var isBigEndian = false
-  /// The header has left; that of another stream does not.
+  /// The header was passed on; those of further streams are not.
   private var hasHeader = false
   private var awaitsHeader = true
-  /// Something came that is no record: nothing after it can be told from anything else.
+  /// An invalid record was received: records after it cannot be found.
   private(set) var isBroken = false
 
   private static let headerLength = 24
   private static let recordHead = 16
-  /// The daemon's own limit.
+  /// The daemon's limit.
   private static let longest = 262_144
 
   /// The header and records that these bytes complete.
@@ -40,7 +40,7 @@ struct PcapRecords {
     return whole
   }
 
-  /// The stream has ended, and another one takes its place.
+  /// The stream has ended, and another one follows.
   mutating func beginAnother() {
     pending = []
     awaitsHeader = true

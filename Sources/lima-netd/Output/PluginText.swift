@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PluginText: plugins as people read them.
+// PluginText: text about plugins for users.
 
 import Daemon
 import HostProtocol
@@ -22,7 +22,7 @@ enum PluginText {
       }
     }
     guard !table.isEmpty else { return "No plugins." }
-    // Warnings repeat what the notes say.
+    // The notes contain the warnings.
     return ([table.text] + report.errors.map { "error: \($0)" }).joined(separator: "\n")
   }
 
@@ -73,7 +73,7 @@ enum PluginText {
     return lines.joined(separator: "\n")
   }
 
-  /// What is wrong with it, though it loads.
+  /// Findings about a file that can be loaded.
   static func warnings(_ inspection: Inspection) -> [String] {
     (inspection.warnings ?? [])
       + (inspection.plugins ?? []).compactMap { plugin in
@@ -81,7 +81,7 @@ enum PluginText {
       }
   }
 
-  /// What its process keeps beyond what every network's has.
+  /// What its process needs beyond other networks' processes.
   private static func needs(_ schema: String?) -> [String] {
     guard let root = schema.flatMap({ try? JSONText.decode(JSONValue.self, from: $0) }) else {
       return []
@@ -93,7 +93,7 @@ enum PluginText {
     return capabilities.map { "capability \($0)" } + files
   }
 
-  /// The properties of the schema: name, what it takes, default, and below it what it means.
+  /// The properties of the schema: name, values, default, and the description below.
   private static func options(_ schema: String?) -> [String] {
     guard let schema else { return ["  options     none"] }
     guard let value = try? JSONText.decode(JSONValue.self, from: schema) else {

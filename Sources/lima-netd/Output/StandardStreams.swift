@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StandardOutput, StandardError: what a command says, and notes beside it. Unbuffered: a line is out when print
-// returns, also when the process then waits for hours. Control characters of what others wrote, a file or an argument, reach no
-// terminal by it. A reader that has gone is not an error; a disk that is full is one of
-// the command, which `check` tells at its end.
+// StandardOutput, StandardError: a command's output and notes. Unbuffered: a line is written when print returns, even if
+// the process then waits for hours. Control characters in text from files and arguments are not passed to a terminal. A
+// closed pipe is no error; a full disk is an error of the command, which `check` reports at its end.
 
 import LibC
 import Platform
 import Synchronization
 
-/// Closes the ways out that are pipes, for a command that has said all and now stays: whoever captures its output
-/// waits for their end. Files and terminals stay.
+/// Closes output streams that are pipes, for a command that has printed everything and continues to run: a program that
+/// reads its output waits for the end. Files and terminals stay open.
 enum StandardStreams {
   static func letGoOfPipes() { letGo(onlyPipes: true) }
 
-  /// All of them, for a command that goes on in the background.
+  /// Closes all of them, for a command that continues in the background.
   static func letGo() { letGo(onlyPipes: false) }
 
   private static func letGo(onlyPipes: Bool) {
@@ -32,7 +31,8 @@ enum StandardStreams {
 }
 
 enum StandardOutput {
-  /// The first errno with which a write failed, but EPIPE; 0: none did. Like stdio's ferror(3), of the stream, so of the process.
+  /// The first errno of a failed write, except EPIPE; 0: none. Like stdio's ferror(3) it is of the stream, and so of the
+  /// process.
   private static let failure = Atomic<Int32>(0)
 
   static func print(_ text: String, terminator: String = "\n") {
@@ -45,13 +45,13 @@ enum StandardOutput {
     }
   }
 
-  /// It is a pipe or a socket whose other end is closed.
+  /// The stream is a pipe or socket whose other end is closed.
   static var readerHasGone: Bool {
     var request = pollfd(fd: 1, events: 0, revents: 0)
     return poll(&request, 1, 0) == 1 && request.revents & Int16(POLLERR | POLLHUP) != 0
   }
 
-  /// - Throws: `CommandFailure` when something that was printed did not arrive.
+  /// - Throws: `CommandFailure` if some output could not be written.
   static func check() throws {
     let errno = failure.load(ordering: .relaxed)
     guard errno != 0 else { return }
@@ -66,6 +66,6 @@ enum StandardError {
 }
 
 enum StandardInput {
-  /// Somebody may type an answer.
+  /// Whether a user may type an answer.
   static var isTerminal: Bool { isatty(0) == 1 }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// StatusText: the daemon and its networks in lines of 80 columns; below the table a NOTE for each thing that somebody
-// should do something about.
+// StatusText: the daemon and its networks in lines of 80 columns; below the table a NOTE for each matter that needs a
+// user's attention.
 
 import Daemon
 import Platform
@@ -25,7 +25,7 @@ enum StatusText {
     return lines.joined(separator: "\n")
   }
 
-  /// Without what can be long: names, which are cut where the table would not fit.
+  /// Without long columns; names are cut off if the table would be too wide.
   private static func table(_ networks: [NetworkReport]) -> String {
     var table = Table("NAME", "MODE", "STATE", "GUESTS", "FORWARDS", "PLUGIN")
     for network in networks {
@@ -65,7 +65,7 @@ enum StatusText {
         "\(note.network): \(note.text) (\(note.time))" + (note.remedy.map { ": \($0)" } ?? ""))
     }
     notes += status.warnings
-    // Several mistakes of one file are a line each.
+    // Several errors of one file are a line each.
     return notes.flatMap { note in
       note.split(separator: "\n").enumerated().flatMap { index, line in
         Paragraph.lines(String(line), first: index == 0 ? "NOTE " : nil, indent: 5)
@@ -73,7 +73,7 @@ enum StatusText {
     }
   }
 
-  /// What says itself whose it is says it once.
+  /// Does not repeat the network's name if the text begins with it.
   private static func about(_ network: String, _ text: String) -> String {
     let own = "network \(network): "
     return "\(network): \(text.hasPrefix(own) ? String(text.dropFirst(own.count)) : text)"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// VersionReport: what `lima-netd --version` says: version, commit, ABI, and the plugins that came with it.
+// VersionReport: the output of `lima-netd --version`: version, commit, ABI, and the plugins installed with it.
 
 import Daemon
 import Platform
@@ -8,22 +8,22 @@ import PluginAPI
 
 struct VersionReport: Encodable {
   var version = LimaNetd.version
-  /// "unknown" where the build did not know it.
+  /// "unknown" if the build did not record it.
   var commit: String
-  /// Of plugins: "1.0".
+  /// The plugin ABI's version: "1.0".
   var abi = "\(LND_ABI_MAJOR).\(LND_ABI_MINOR)"
-  /// Of the files that lie beside lima-netd.
+  /// Of the files installed with lima-netd.
   var plugins: [Module] = []
 
   struct Module: Encodable {
     var file: String
     var names: [String]
     var version: String?
-    /// Why it does not load.
+    /// The reason why it does not load.
     var error: String?
   }
 
-  /// - Parameter executable: lima-netd's own file; what lies beside it is looked at.
+  /// - Parameter executable: lima-netd's path; the plugins next to it are inspected.
   init(executable: String) {
     commit = Self.commit(executable) ?? "unknown"
     let survey = try? PluginSurvey.report(
@@ -51,7 +51,7 @@ struct VersionReport: Encodable {
     return lines.map(Paragraph.printable).joined(separator: "\n")
   }
 
-  /// What it was built from: a file beside the build's products, and in lib/lima-netd once installed.
+  /// The commit of the build: from a file next to the build's products, or in lib/lima-netd when installed.
   static func commit(_ executable: String) -> String? {
     let installation = Installation(executable: executable)
     let places = [

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckResult: how one test of a plugin ended, and how people and programs read all of them.
+// CheckResult: the result of one test of a plugin, and the text and JSON of all of them.
 
 import Daemon
 import HostProtocol
 
 struct CheckResult: Encodable, Hashable {
   var id: String
-  /// Of the plugin; nil: the file's.
+  /// The plugin's name; nil: a test of the file.
   var plugin: String?
   var verdict: CheckReport.Verdict
   var rule: String
-  /// What happened, or why it does not apply.
+  /// The observation, or why the test does not apply.
   var detail: String?
-  /// What to do about a failure.
+  /// The remedy of a failure.
   var remedy: String?
 }
 
@@ -23,7 +23,7 @@ struct CheckSummary: Encodable {
   var passed: Int
   var failed: Int
   var skipped: Int
-  /// Tests that would have run with other options; they count as skipped.
+  /// Some tests need other options; they count as skipped.
   var incomplete: Bool
   var results: [CheckResult]
 
@@ -39,7 +39,7 @@ struct CheckSummary: Encodable {
 }
 
 enum CheckText {
-  /// One failure, with rule and remedy.
+  /// A failure, with rule and remedy.
   static func failure(_ result: CheckResult) -> [String] {
     let whose = result.plugin.map { " (\($0))" } ?? ""
     var lines = ["FAILED  \(result.id)\(whose)"]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CheckRunner: runs the tests of a plugin file one after the other, each in a process of its own that ends after so
-// many seconds, with all that the plugin started.
+// CheckRunner: runs the tests of a plugin file one after the other, each in its own process with a timeout, after which all
+// processes started by the plugin are killed.
 
 import Daemon
 import HostProtocol
@@ -11,14 +11,14 @@ struct CheckRunner {
   let installation: Installation
   let file: String
   let seed: UInt64
-  /// What the user gives; defaults come from the schema.
+  /// The user's options; defaults come from the schema.
   let options: JSONObject
-  /// Only this plugin of the file; nil: all.
+  /// The plugin to be tested; nil: all of the file.
   let plugin: String?
   private static let seconds: UInt64 = 15
   private static let secondsOfLeaks: UInt64 = 60
 
-  /// - Parameter isWanted: others are not run, and what needs them runs all the same.
+  /// - Parameter isWanted: selects tests; tests that depend on others run without them.
   func run(where isWanted: (PluginCheck) -> Bool) throws -> CheckSummary {
     let inspection = try PluginSurvey.inspect(file, installation: installation)
     let held = inspection.plugins ?? []
@@ -120,7 +120,7 @@ struct CheckRunner {
     return Self.verdict(of: result, seconds: seconds)
   }
 
-  /// What the process said, or what ended it.
+  /// The process's result, or what ended it.
   static func verdict(of result: BoundedCommand.Result, seconds: UInt64) -> CheckReport {
     var stage = "its start"
     for line in result.output.split(separator: "\n") {
@@ -130,7 +130,7 @@ struct CheckRunner {
       if report.verdict != nil { return report }
       stage = report.stage ?? stage
     }
-    // What it printed last: the message of a panic or a sanitizer.
+    // Its last output: the message of a panic or a sanitizer.
     let said =
       result.errors.split(separator: "\n").last { !$0.isEmpty }
       .map { "; it said: \($0.prefix(200))" } ?? ""

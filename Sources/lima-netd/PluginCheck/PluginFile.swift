@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PluginFile: one plugin of a file with options that fit it, and a process of lima-netd-host that has it.
+// PluginFile: a plugin of a file with valid options, and lima-netd-host processes that load it.
 
 import Daemon
 import HostProtocol
@@ -9,13 +9,13 @@ import Platform
 struct PluginFile {
   let path: String
   let plugin: PluginInfo
-  /// A JSON object, defaults filled in.
+  /// A JSON object, with defaults filled in.
   let options: String
   let installation: Installation
 
   /// - Parameters:
-  ///   - name: which plugin of the file; nil: its only one.
-  ///   - given: the text of a JSON object.
+  ///   - name: the plugin's name; nil: the only one of the file.
+  ///   - given: a JSON object as text.
   init(file: String, name: String?, options given: String) throws {
     let path = LimaHome(path: file, workingDirectory: CurrentProcess.workingDirectory).path
     let installation = try PluginSearchOptions.installation()
@@ -50,7 +50,7 @@ struct PluginFile {
   }
 
   /// Runs a sub-command of lima-netd-host on the plugin.
-  /// - Returns: its verdict, or what ended it.
+  /// - Returns: its result, or what ended it.
   func run(_ words: [String], seed: UInt64 = 1, seconds: UInt64) throws -> CheckReport {
     let result = try BoundedCommand.run(
       installation.hostExecutable,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ProjectFiles: the files of a new plugin, from the SDK's templates and with the part of the SDK that the language
-// needs. Reads all before anything is written.
+// ProjectFiles: the files of a new plugin: the SDK's templates, and the part of the SDK that the language needs. All are
+// read before anything is written.
 
 import Platform
 
 enum PluginKind: String, CaseIterable {
   case network, dns
 
-  /// As in lima-net-NAME.so.
+  /// The part of the file name, as in lima-net-NAME.so.
   var word: String { self == .network ? "net" : "dns" }
 }
 
 enum PluginLanguage: String, CaseIterable {
   case c, swift, rust
 
-  /// What of the SDK a plugin in this language is built with: folders of the SDK, and where they go.
+  /// Folders of the SDK that a plugin in this language needs, and their destinations.
   var parts: [(from: String, to: String)] {
     switch self {
     case .c: [("PluginAPI/include", "sdk/include"), ("c", "sdk/include")]
@@ -26,20 +26,20 @@ enum PluginLanguage: String, CaseIterable {
     }
   }
 
-  /// Single files of the SDK, likewise.
+  /// The same for single files.
   var files: [(from: String, to: String)] {
     self == .swift ? [("Package.swift", "sdk/lima-netd-sdk/Package.swift")] : []
   }
 }
 
 struct ProjectFiles {
-  /// Path within the project, and content.
+  /// Path within the project, and contents.
   private(set) var files: [(path: String, bytes: [UInt8])] = []
 
-  /// A file of a template or of the SDK is some KiB.
+  /// Files of templates and SDK have some KiB.
   private static let maximumFile = 1 << 20
 
-  /// - Parameter name: a plugin's name, valid.
+  /// - Parameter name: a valid plugin name.
   init(name: String, kind: PluginKind, language: PluginLanguage, sdk: SDKFolder)
     throws(SystemError)
   {
@@ -94,7 +94,7 @@ struct ProjectFiles {
     }
   }
 
-  /// All files below `folder`; not what a build has left there.
+  /// Adds all files below `folder`, except build products.
   private mutating func add(
     _ folder: String, to target: String, _ change: (String, [UInt8]) -> (String, [UInt8])
   ) throws(SystemError) {
@@ -112,13 +112,13 @@ struct ProjectFiles {
     }
   }
 
-  /// "dot-gitignore" is ".gitignore": the templates' own must not act within the SDK.
+  /// "dot-gitignore" becomes ".gitignore": the template's name must have no effect in the SDK.
   private static func visible(_ path: String) -> String {
     path.split(separator: "/").map { $0.hasPrefix("dot-") ? "." + $0.dropFirst(4) : String($0) }
       .joined(separator: "/")
   }
 
-  /// The plugin's name for __NAME__, and as an identifier for __IDENT__; its kind's word for __WORD__.
+  /// Replaces __NAME__ by the plugin's name, __IDENT__ by the name as an identifier, and __WORD__ by the kind's word.
   private static func filled(_ bytes: [UInt8], _ name: String, _ kind: PluginKind) -> [UInt8] {
     let identifier = String(name.map { $0 == "-" ? "_" : $0 })
     return [("__NAME__", name), ("__IDENT__", identifier), ("__WORD__", kind.word)]
@@ -141,7 +141,7 @@ struct ProjectFiles {
     return result
   }
 
-  /// Writes all of them below `folder`, which is made.
+  /// Writes all files below `folder`, which is created.
   func write(to folder: String) throws(SystemError) {
     for file in files {
       let path = folder + "/" + file.path

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SDKFolder: where the SDK for authors of plugins lies: in PREFIX/share/lima-netd/sdk once installed, in SDK of the
-// source tree above a build.
+// SDKFolder: the location of the SDK: PREFIX/share/lima-netd/sdk when installed, or SDK in the source tree above a build.
 
 import Platform
 
 struct SDKFolder {
   let path: String
 
-  /// - Parameter executable: lima-netd's own, absolute, without symbolic links.
-  /// - Returns: nil when there is none.
+  /// - Parameter executable: lima-netd's absolute path, without symbolic links.
+  /// - Returns: nil if there is none.
   init?(executable: String, exists: (String) -> Bool = { Files.exists($0) }) {
     var folders: [String] = []
     var folder = Self.parent(executable)
@@ -23,7 +22,7 @@ struct SDKFolder {
     path = found
   }
 
-  /// One that the caller names; nil: that is none.
+  /// A given folder; nil if it is no SDK.
   init?(given path: String, exists: (String) -> Bool = { Files.exists($0) }) {
     guard Self.isSDK(path, exists) else { return nil }
     self.path = path

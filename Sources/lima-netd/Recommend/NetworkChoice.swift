@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkChoice: which network a VM wants, by where it is to be reached from: the flowchart of Lima's documentation, with
-// what lima-netd adds on Linux. Pure.
+// NetworkChoice: the appropriate network for a VM, by where it is to be reached from: the flowchart of Lima's
+// documentation, with lima-netd's networks on Linux. Pure.
 
 import ArgumentParser
 import Daemon
 
-/// From where the VM is to be reached.
+/// From where the VM must be reachable.
 enum ReachedFrom: String, CaseIterable, ExpressibleByArgument {
   /// By forwarded ports of 127.0.0.1.
   case localhost
@@ -46,18 +46,18 @@ enum HostSystem: String, CaseIterable, ExpressibleByArgument {
 import Daemon
 
 struct NetworkChoice: Codable, Hashable {
-  /// "default", "user-v2", "shared", "bridged" or "vzNAT": the network of networks.yaml, or Lima's own.
+  /// "default", "user-v2", "shared", "bridged" or "vzNAT": a network of networks.yaml, or one of Lima.
   var network: String
-  /// The mode a plugin has to serve; nil for what Lima does without a daemon.
+  /// The mode that a plugin must serve; nil for networks without a daemon.
   var mode: String?
   var why: String
-  /// What it asks of the host; nil: nothing.
+  /// Its requirements on the host; nil: none.
   var needs: String?
-  /// For lima.yaml; nil: nothing has to be written.
+  /// Lines for lima.yaml; nil: none are needed.
   var limaYAML: String?
 
   /// - Parameters:
-  ///   - command: this program, for commands that root runs: a word for a shell.
+  ///   - command: this program, quoted for a shell, for commands to run as root.
   ///   - home: " --lima-home DIR", or "".
   static func choose(
     _ from: ReachedFrom, _ vmType: VMType, on system: HostSystem, command: String = "lima-netd",

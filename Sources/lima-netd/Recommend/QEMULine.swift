@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QEMULine: the whole command by which a QEMU that Lima does not start is on a network, as the installed QEMU can be on it
-// for good: by the network's socket where it connects again after a restart of the daemon (8.0), else by a TAP, which
-// `lima-netd tap` holds over restarts. Pure.
+// QEMULine: the command that starts QEMU on a network without Lima, such that the connection survives a restart of the
+// daemon: through the network's socket if QEMU reconnects (8.0), otherwise with a TAP that `lima-netd tap` keeps. Pure.
 
 import Daemon
 import Platform
 
 struct QEMULine {
   let network: String
-  /// The network's, for QEMU.
+  /// The network's socket for QEMU.
   let socket: String
-  /// Of its own, for each machine.
+  /// Unique for each machine.
   let mac: String
   /// "x86_64", "aarch64".
   let arch: String
   let capabilities: QEMUCapabilities
-  /// This program, a word for a shell.
+  /// This program, quoted for a shell.
   var command = "lima-netd"
   /// " --lima-home DIR", or "".
   var home = ""
 
-  /// Lines of a POSIX shell that are one command.
+  /// Lines of a POSIX shell that form one command.
   var lines: [String] {
     get throws(DriverArguments.Problem) {
       let keepsLink = !capabilities.reconnect.isEmpty
@@ -37,7 +36,7 @@ struct QEMULine {
     }
   }
 
-  /// Locally administered, in Lima's own range: what it is made of nobody can know.
+  /// A random, locally administered address in Lima's range.
   static func randomMAC(using generator: inout some RandomNumberGenerator) -> String {
     "52:55:55"
       + (0..<3).map { _ in
@@ -46,7 +45,7 @@ struct QEMULine {
       }.joined()
   }
 
-  /// This machine's, as QEMU calls it.
+  /// This machine's architecture by QEMU's name.
   static var ownArchitecture: String {
     #if arch(arm64)
       "aarch64"

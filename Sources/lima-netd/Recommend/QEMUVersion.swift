@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QEMUVersion: which QEMU is installed.
+// QEMUVersion: the version of the installed QEMU.
 
 import Daemon
 import Platform
 
 enum QEMUVersion {
-  /// What `PROGRAM --version` says; nil when it cannot be run, or says nothing within some seconds.
+  /// From the output of `PROGRAM --version`; nil if it cannot be run, or does not end within some seconds.
   /// - Parameter program: a name, searched in PATH, or a path.
   static func installed(_ program: String) -> (major: Int, minor: Int)? {
     guard let path = ProgramPath.find(program),

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RecommendText: a choice, and the table of all choices, for a terminal. Pure.
+// RecommendText: the text of a choice, and the table of all choices. Pure.
 
 import Daemon
 
 enum RecommendText {
   /// - Parameters:
-  ///   - qemu: lines of a shell; empty where QEMU cannot have it.
-  ///   - state: whether it works here now; nil: not known for that system.
+  ///   - qemu: lines for a shell; empty if QEMU cannot use the network.
+  ///   - state: whether it works here now; nil: unknown, for the other system.
   static func choice(_ choice: NetworkChoice, qemu: [String], state: ModeState?) -> String {
     var lines = ["\(choice.network)", ""] + Paragraph.lines(choice.why, indent: 2)
     var isSaid = false
     if case .unserved(let why, let remedy)? = state {
       lines += Paragraph.lines("Not here now: \(why)", indent: 2)
       if let remedy { lines.append("    \(remedy)") }
-      // The same command, for the network as it is.
+      // The remedy has the command already.
       isSaid = remedy.map { $0.contains("network setup") || $0.contains("sudoers") } ?? false
     }
     // What is here already asks for nothing any more.
@@ -31,14 +31,14 @@ enum RecommendText {
     return lines.joined(separator: "\n")
   }
 
-  /// Commands stand between two spaces each; they have lines of their own, which can be pasted.
+  /// Commands, which are between two spaces each, get lines of their own, so that they can be copied.
   private static func needs(_ text: String) -> [String] {
     text.split(separator: "  ").enumerated().flatMap { index, piece in
       index % 2 == 0 ? Paragraph.lines(String(piece), indent: 2) : ["    \(piece)"]
     }
   }
 
-  /// - Parameter rows: of one system.
+  /// - Parameter rows: the rows of one system.
   static func table(_ rows: [RecommendRow]) -> String {
     var table = Table("REACHED FROM", "VM TYPE", "NETWORK", "HERE NOW")
     var notes: [String] = []
@@ -64,10 +64,10 @@ enum RecommendText {
 /// Whether a network works on this machine now.
 enum ModeState: Hashable {
   case served
-  /// Why not, and the command that mends it.
+  /// Why it does not, and the command that changes that.
   case unserved(String, remedy: String? = nil)
 
-  /// In one sentence; "yes": it works.
+  /// One sentence; "yes": it works.
   var text: String {
     switch self {
     case .served: "yes"
@@ -82,9 +82,9 @@ struct RecommendRow: Encodable {
   var os: String
   var vmType: String
   var choice: NetworkChoice
-  /// "yes", why not, or "-" for another system than this one.
+  /// "yes", why not, or "-" for the other system.
   var here: String
-  /// Nil: another system than this one.
+  /// Nil for the other system.
   var state: ModeState?
 
   private enum CodingKeys: String, CodingKey { case from, os, vmType, choice, here }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DaemonControl: ends a running daemon, or has it start again, and waits until that has happened. Where a service manager
-// runs it, the manager is asked: what it keeps running would be back at once otherwise. Blocks.
+// DaemonControl: stops or restarts a running daemon, and waits for the result. If a service manager runs the daemon, it
+// does so through the manager, which would restart it otherwise. Blocks.
 
 import LibC
 import Daemon
@@ -13,7 +13,7 @@ struct DaemonControl {
 
   init(_ home: HomeOptions) throws { client = try ControlClient(home) }
 
-  /// - Returns: what ended; nil: no daemon was there.
+  /// - Returns: the daemon that was stopped; nil if none was running.
   func stop() throws -> DaemonReport? {
     guard let daemon = try running() else { return nil }
     if let service = Services.manager(of: daemon.pid) {
@@ -41,7 +41,7 @@ struct DaemonControl {
     return daemon
   }
 
-  /// - Returns: the daemon as it is afterwards.
+  /// - Returns: the new daemon.
   func restart() throws -> DaemonReport {
     guard let before = try running() else {
       throw ControlClient.DaemonNotRunning(home: client.home.path)
@@ -53,7 +53,7 @@ struct DaemonControl {
     }
     var after: DaemonReport?
     try wait {
-      // While it ends and begins it answers nothing, or closes what it had taken.
+      // While it restarts it does not answer, or closes connections.
       after = (try? running()) ?? nil
       guard let after else { return false }
       return after.started != before.started
@@ -108,7 +108,7 @@ struct DaemonControl {
   private func running() throws -> DaemonReport? {
     let daemon: AnyDaemon? = try client.ifRunning { try $0.get(APIPath.status) }
     return try daemon.map { daemon in
-      // It is waited for and may be signalled: a number that makes no sense is no process's.
+      // It is waited for and may be sent a signal: an invalid number must not be used.
       guard daemon.pid > 1 else {
         throw CommandFailure.daemonStrange(
           client.home, "it says that it is process \(daemon.pid)", pid: client.home.lockHolder)
@@ -118,7 +118,7 @@ struct DaemonControl {
     }
   }
 
-  /// The daemon may be gone before all of its answer is here.
+  /// The daemon may end before its answer is complete.
   private func ask(_ path: String) throws {
     do {
       try client.perform(.POST, path)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LaunchAgent: the daemon as an agent of macOS's launchd, in the user's own domain. Blocks. Never run yet: nothing of
-// lima-netd has run on macOS.
+// LaunchAgent: the daemon as an agent of macOS's launchd, in the user's domain. Blocks. Not tested: lima-netd has not been
+// run on macOS.
 
 import Daemon
 import Platform

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Services: who starts the daemon at login: the user's systemd, or launchd.
+// Services: the service managers that start the daemon at login: the user's systemd, or launchd.
 
 import Daemon
 import Platform
 
-/// The daemon as a service of the user's. Commands block.
+/// The daemon as a user's service. Functions block.
 protocol ServiceManager {
   /// Writes its files, and starts it.
   func install(_ plan: ServicePlan) throws
-  /// False: it was not installed.
+  /// False if it was not installed.
   func uninstall() throws -> Bool
   func report() throws -> ServiceReport
   func stop() throws
   func restart() throws
 }
 
-/// What is to be started, and for whom.
+/// The service to be installed.
 struct ServicePlan: Hashable {
-  /// lima-netd's own file.
+  /// Path of lima-netd.
   var executable: String
   var home: LimaHome
-  /// No other home has to be named.
+  /// The home is the default one and need not be named.
   var isUsualHome: Bool
   /// Names of the networks of networks.yaml.
   var networks: [String]
@@ -32,19 +32,19 @@ struct ServiceReport: Codable, Hashable {
 
   var manager: String
   var state: State
-  /// It is started at each login.
+  /// It starts at each login.
   var enabled: Bool
   var file: String?
   var pid: Int32?
   var since: String?
-  /// Networks whose sockets only the running daemon has, for the service's files do not name them.
+  /// Networks whose sockets only the running daemon has, since the service's files do not contain them.
   var missingNetworks: [String]
-  /// It goes on when the user has logged out; nil: not known.
+  /// It keeps running after the user has logged out; nil: unknown.
   var lingers: Bool?
 }
 
 enum Services {
-  /// Of this system; nil: neither of the two.
+  /// The service manager of this system; nil: neither of the two.
   static var here: (any ServiceManager)? {
     #if os(Linux)
       return Files.exists(Systemd.program) ? Systemd() : nil
@@ -53,7 +53,7 @@ enum Services {
     #endif
   }
 
-  /// Who runs this process and would start it again.
+  /// The service manager that runs this process and would restart it.
   static func manager(of pid: Int32) -> (any ServiceManager)? {
     #if os(Linux)
       guard let bytes = try? Files.read("/proc/\(pid)/cgroup", limit: 64 << 10) else { return nil }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Systemd: the daemon as a service of the user's own systemd. Asks it by systemctl --user. Blocks.
+// Systemd: the daemon as a service of the user's systemd, by systemctl --user. Blocks.
 
 import Daemon
 import Platform
@@ -15,12 +15,12 @@ struct Systemd: ServiceManager {
     self.environment = environment
   }
 
-  /// A process in these control groups (/proc/PID/cgroup) is of lima-netd.service.
+  /// Whether a process in these control groups (/proc/PID/cgroup) belongs to lima-netd.service.
   static func runs(cgroups: String) -> Bool {
     cgroups.split(separator: "\n").contains { $0.hasSuffix("/lima-netd.service") }
   }
 
-  /// Where units of the user's own lie; systemd.unit(5).
+  /// The directory of the user's units; systemd.unit(5).
   private func folder() throws -> String {
     if let base = environment["XDG_CONFIG_HOME"], base.hasPrefix("/") {
       return base + "/systemd/user"
@@ -41,7 +41,7 @@ struct Systemd: ServiceManager {
     try Files.write(Array(units.service.utf8), to: folder + "/lima-netd.service", mode: 0o644)
     try call(["daemon-reload"])
     if before != nil, before != Array(units.socket.utf8) {
-      // A socket unit takes no new sockets while it listens.
+      // A socket unit adds no sockets while it listens.
       try call(["stop"] + Self.units)
     }
     try call(["enable", "--quiet"] + Self.units)
@@ -88,7 +88,7 @@ struct Systemd: ServiceManager {
       missingNetworks: missing(), lingers: lingers())
   }
 
-  /// "KEY=VALUE" a line.
+  /// Parses lines of "KEY=VALUE".
   static func properties(_ text: String) -> [String: String] {
     var values: [String: String] = [:]
     for line in text.split(separator: "\n") {
@@ -106,7 +106,7 @@ struct Systemd: ServiceManager {
       let home = LimaHome(environment: environment),
       let configuration = try? Configuration.load(home.configFile, mayBeMissing: true)
     else { return [] }
-    // The packages' unit names the usual home by a specifier.
+    // The unit of the packages names the default home by a specifier.
     let unit = String(decoding: text, as: UTF8.self)
       .replacing("%h", with: environment["HOME"] ?? "%h")
     let names = configuration.networks.map(\.name)
@@ -145,7 +145,7 @@ struct Systemd: ServiceManager {
   private func call(_ words: [String]) throws {
     let result = try ask(words)
     guard !result.succeeded else { return }
-    // The journal tells nothing of a systemd that was not reached.
+    // Reports if systemd cannot be reached, as the journal would not.
     try reach()
     let said = result.errors.isEmpty ? "it did not end within a minute" : result.errors
     throw CommandFailure(
@@ -153,7 +153,7 @@ struct Systemd: ServiceManager {
       remedy: "What the daemon said:  journalctl --user -u lima-netd -n 20")
   }
 
-  /// A program's last words in one line.
+  /// A program's last output in one line.
   static func words(_ said: String) -> String {
     Paragraph.printable(said.split(separator: "\n").joined(separator: "; "))
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SystemdUnits: lima-netd.service and lima-netd.socket for one user, as text. The sockets of all networks are systemd's:
-// they are there from login on, and whoever connects before the daemon runs, or while it starts again, waits. Pure.
+// SystemdUnits: text of lima-netd.service and lima-netd.socket for one user. systemd listens on the sockets of all networks
+// from login on, so that clients that connect before the daemon runs, or while it restarts, wait. Pure.
 
 import Daemon
 
@@ -63,7 +63,7 @@ struct SystemdUnits: Hashable {
     return lines.joined(separator: "\n")
   }
 
-  /// The networks that a text of `socket` has sockets of, in `home`.
+  /// The networks whose sockets are in a text of `socket`, in `home`.
   static func networks(in socket: String, home: LimaHome, of names: [String]) -> Set<String> {
     let lines = Set(socket.split(separator: "\n").map(String.init))
     return Set(
@@ -73,7 +73,7 @@ struct SystemdUnits: Hashable {
   /// systemd.unit(5): "%" begins a specifier.
   static func path(_ path: String) -> String { path.replacing("%", with: "%%") }
 
-  /// systemd.service(5), "Command lines": quotes, and what means something inside them.
+  /// systemd.service(5), "Command lines": quotes, and escapes inside of them.
   static func command(_ words: [String]) -> String {
     words.map { word in
       let isPlain = word.utf8.allSatisfy { byte in

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One sender behind one queue of fixed length, in virtual time: what a congestion control makes of it.
+// A sender behind a queue of fixed length, in virtual time, to measure a congestion control.
 
 @testable import NetStack
 
-/// See the head of this file. Segments are of one size, times in nanoseconds.
+/// A simulated path. Segments have one size, times are in nanoseconds.
 struct Bottleneck {
   static let segment: UInt32 = 1448
-  /// How long the link takes for a segment; the round trip without a queue; segments the queue holds.
+  /// Transmission time of a segment; the round trip without a queue; capacity of the queue, segments.
   var service: UInt64
   var roundTrip: UInt64
   var queue: Int
 
   struct Result {
-    /// Of what the link could have carried, in 1000.
+    /// Used part of the link's capacity, per mille.
     var carried: Int
     /// Mean length of the queue, segments.
     var waiting: Int
-    /// Of what was sent, in 1000.
+    /// Lost part of the segments sent, per mille.
     var lost: Int
   }
 
-  /// Runs for `duration` from a first loss on, where the queue has just overflowed.
+  /// Runs for `duration` after a first loss, at which the queue has just overflowed.
   func run<Control: CongestionControl>(_ type: Control.Type, for duration: UInt64) -> Result {
     var control = Control()
     var path = CongestionPath(
@@ -30,7 +30,7 @@ struct Bottleneck {
     path.now = 1_000_000_000
     control.congested(flight: full * Self.segment, path)
 
-    // ACKs under way: when, and whether a loss shows by it. Both ends in order of time.
+    // ACKs in flight: arrival time, and whether it reveals a loss. Both ordered by time.
     var acks: [(at: UInt64, number: Int)] = []
     var head = 0
     var flight = 0
@@ -38,7 +38,7 @@ struct Bottleneck {
     var lost = 0
     var delivered = 0
     var waiting = 0
-    /// Sequence numbers that were lost and not noticed, in order.
+    /// Sequence numbers lost and not detected yet, in order.
     var missing: [Int] = []
     var noticed = 0
     var recovery = -1

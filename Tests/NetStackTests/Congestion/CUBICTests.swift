@@ -24,7 +24,7 @@ struct CUBICTests {
     return cubic
   }
 
-  /// Acknowledges whole windows, one in each round trip, until `end`; milliseconds.
+  /// Acknowledges a whole window in each round trip, until `end`; milliseconds.
   private func run(
     _ cubic: inout CUBIC, from start: UInt64 = 0, to end: UInt64, roundTrip: UInt32 = 100
   ) {

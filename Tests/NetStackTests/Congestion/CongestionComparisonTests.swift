@@ -4,11 +4,10 @@ import Testing
 
 @testable import NetStack
 
-/// The two through the same queues: which one connections have is decided by this
-/// (CongestionControl.swift).
+/// Compares both algorithms on the same queues, as the basis of the default (CongestionControl.swift).
 @Suite(.timeLimit(.minutes(2)))
 struct CongestionComparisonTests {
-  /// A link of 1 Gbit/s, 100 segments in the queue, as that of a TAP or a bridge.
+  /// A link of 1 Gbit/s with a queue of 100 segments, as of a TAP or a bridge.
   private func compare(roundTrip: UInt64) -> (reno: Bottleneck.Result, cubic: Bottleneck.Result) {
     let way = Bottleneck(service: 12_000, roundTrip: roundTrip, queue: 100)
     return (way.run(NewReno.self, for: 20_000_000_000), way.run(CUBIC.self, for: 20_000_000_000))

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// A connection's congestion control is the algorithm that was chosen, step for step.
+/// A connection's congestion control behaves exactly as the configured algorithm.
 @Suite(.timeLimit(.minutes(1)))
 struct FlowCongestionTests {
   private func path(at milliseconds: UInt64) -> CongestionPath {
@@ -13,7 +13,7 @@ struct FlowCongestionTests {
       segmentSize: 1000, buffer: 2 << 20, roundTrip: 1000, now: (1000 + milliseconds) * 1_000_000)
   }
 
-  /// The same events for both; the windows and thresholds after each.
+  /// Applies the same events; returns windows and thresholds after each.
   private func run(_ control: inout some CongestionControl) -> [UInt32] {
     var states: [UInt32] = []
     func note() { states += [control.window, control.threshold] }

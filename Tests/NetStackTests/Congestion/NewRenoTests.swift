@@ -25,7 +25,7 @@ struct NewRenoTests {
   @Test func `a loss leaves half of what is under way, two segments at least (5681 §3.1, eq. 4)`() {
     var reno = afterLoss(of: 100_000)
     #expect(reno.window == 50_000 && reno.threshold == 50_000)
-    // Half of the window where less than that may be under way.
+    // Half of the bytes in flight, if those are less than the window.
     reno.congested(flight: 80_000, path)
     #expect(reno.window == 25_000)
     reno.congested(flight: 1000, path)
@@ -67,7 +67,7 @@ struct NewRenoTests {
     var reno = afterLoss(of: 40_000)
     for _ in 0..<20 { reno.acknowledged(1000, isAfterTimeout: false, path) }
     #expect((20_900...21_000).contains(reno.window))
-    // One ACK is worth a segment at most.
+    // One ACK adds at most a segment.
     let before = reno.window
     reno.acknowledged(1_000_000, isAfterTimeout: false, path)
     #expect(reno.window == before + 1000)

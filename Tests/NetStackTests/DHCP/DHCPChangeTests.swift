@@ -5,11 +5,11 @@ import Wire
 
 @testable import NetStack
 
-/// Guests that change their Ethernet address and keep what they have leased.
+/// Guests that change their Ethernet address keep their leases.
 @Suite(.timeLimit(.minutes(1))) struct DHCPChangeTests {
   private static let stranger = Client(9)
 
-  /// All clients are one guest's, but the stranger.
+  /// All clients are of one guest, except the stranger.
   private func shared(_ policy: DHCPPolicy) -> TestServer {
     let server = server(policy)
     server.state.configuration.identifiesByMAC = true

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A server with known addresses, and clients that say what RFC 2131 table 5 lets them say.
+// A server with fixed addresses, and clients with the messages of RFC 2131 table 5.
 
 import Wire
 
@@ -19,7 +19,7 @@ func pool(_ count: UInt32, reservations: [MACAddress: IPAddress] = [:]) -> DHCPP
 func server(_ policy: DHCPPolicy = .single(guestIP)) -> TestServer {
   var configuration = DHCPServer.Configuration(
     serverAddress: serverIP,
-    // The test's own constant: a prefix of 24 bits exists.
+    // 24 is a valid prefix length.
     subnet: CIDR(serverIP, prefixLength: 24).unsafelyUnwrapped)
   configuration.router = serverIP
   configuration.nameServers = [IPAddress(192, 168, 5, 3)]
@@ -95,13 +95,13 @@ struct Client {
   }
 }
 
-/// The server behind a reference, for `#expect` takes no mutating calls.
+/// A server as a reference, since `#expect` takes no mutating calls.
 final class TestServer {
   var state: DHCPServer
 
   init(_ state: DHCPServer) { self.state = state }
 
-  /// What the client hears. Every answer makes the way over the wire and back.
+  /// The reply that the client receives. Every reply is encoded and decoded.
   func answer(_ message: DHCPMessage, now: UInt64 = 0) -> DHCPReply? {
     let bytes = [UInt8](capacity: message.encodedLength) { message.emit(into: $0) }
     guard
@@ -115,7 +115,7 @@ final class TestServer {
     return reply
   }
 
-  /// The address that a client gets by DISCOVER and REQUEST.
+  /// The address that a client gets with DISCOVER and REQUEST.
   func give(_ client: Client, now: UInt64 = 0) -> IPAddress? {
     guard let offer = answer(client.discover(), now: now),
       let ack = answer(client.select(offer.message.yourAddress), now: now), ack.type == .ack

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bindings: time, bounds, reservations, and what hostile clients cannot do to them.
+// Bindings: time, limits, reservations, and hostile clients.
 
 import Testing
 import Wire

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The wire format of DHCP: option parts, overloaded fields, bounds, and any bytes at all.
+// The wire format of DHCP: split options, overloaded fields, limits, and arbitrary bytes.
 
 import TestSupport
 import Testing

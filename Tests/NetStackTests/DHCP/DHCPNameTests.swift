@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// What a client is called, and what fits into its answer.
+/// The names of clients, and the options in their replies.
 @Suite(.timeLimit(.minutes(1))) struct DHCPNameTests {
   private func name(_ option81: [UInt8], option12: String? = nil) -> String? {
     let server = server(pool(4))
@@ -49,7 +49,7 @@ import Wire
     [flags, 255, 255] + name.utf8
   }
 
-  /// What a client is answered that says `option`, on a network whose DNS knows it as `registered`.
+  /// The replies to a client with `option`, on a network whose DNS has it as `registered`.
   private func answers(
     _ option: [UInt8], registered: String?, option12: String? = nil
   ) -> [[UInt8]?] {

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// DHCP between frames: what is judged before the source address, and what is asked by ARP.
+/// DHCP in frames: processing before the check of the source address, and probes by ARP.
 @Suite(.timeLimit(.minutes(1))) struct DHCPOnLinkTests {
   private static let first = IPAddress(192, 168, 5, 21)
   private static let squatter = MACAddress(0x52, 0x55, 0x55, 0, 0, 99)
@@ -15,7 +15,7 @@ import Wire
     let dhcp: DHCPService
     var isAlone = false
 
-    /// - Parameter addresses: how many there are to give.
+    /// - Parameter addresses: number of addresses in the pool.
     init(addresses: UInt32 = 20) {
       guard let subnet = CIDR(Simulation.gateway, prefixLength: 24) else {
         preconditionFailure("a CIDR")
@@ -33,7 +33,7 @@ import Wire
       dhcp.isAlone = { [unowned self] _ in isAlone }
     }
 
-    /// A client's message in a frame.
+    /// Sends a client's message in a frame.
     func says(
       _ client: Client, _ message: DHCPMessage, from source: IPAddress = .anyV4,
       to destination: IPAddress = .broadcastV4, at mac: MACAddress = .broadcast
@@ -71,7 +71,7 @@ import Wire
       ])
     }
 
-    /// Takes what the server said, and the addresses that were asked for by ARP.
+    /// Takes the server's replies, and the addresses probed by ARP.
     func heard() -> (answers: [DHCPMessage], asked: [IPAddress]) {
       simulation.collect()
       defer { simulation.seen = [] }
@@ -173,7 +173,7 @@ import Wire
     #expect(scene.heard().asked == [IPAddress(192, 168, 5, 23)])
   }
 
-  /// Somebody with a lease, whose guest all stations are, but the squatter.
+  /// A scene with a leased address; all stations except the squatter are of the same guest.
   private func leased() -> Scene {
     let scene = Scene()
     let squatter = Self.squatter

@@ -5,10 +5,9 @@ import Wire
 
 @testable import NetStack
 
-/// Leases of stations that are there and of those that are not, and addresses that somebody uses
-/// without one.
+/// Leases of present and absent stations, and addresses used without a lease.
 @Suite(.timeLimit(.minutes(1))) struct DHCPPresenceTests {
-  /// What a network knows beside the server.
+  /// Information from the network for the server.
   private final class Network {
     var present: Set<MACAddress> = []
     var users: [IPAddress: MACAddress] = [:]
@@ -39,7 +38,7 @@ import Wire
     quiet.hostname = "quiet"
     network.present = [quiet.mac]
     #expect(server.give(quiet) == guestIP)
-    // Days later others come.
+    // Days later other clients arrive.
     let later = 500_000 * seconds
     #expect(server.leases(now: later).map(\.hostname) == ["quiet"])
     #expect(server.give(Client(2), now: later) == address(1))
@@ -48,7 +47,7 @@ import Wire
     // It leaves.
     server.state.stationsDown([quiet.mac])
     #expect(server.leases(now: later + 1).allSatisfy { $0.client.mac != quiet.mac })
-    // And comes back before anybody else got it.
+    // It returns before another client has got the address.
     server.state.stationUp(quiet.mac)
     #expect(server.leases(now: later + 2).contains { $0.client.mac == quiet.mac })
   }
@@ -124,11 +123,11 @@ import Wire
     // Taken between offer and request.
     network.users[address(2)] = squatter
     #expect(server.answer(Client(2).select(address(2)))?.type == .nak)
-    // The one who uses it may have it.
+    // The station that uses it may get it.
     var itself = Client(9)
     itself.hostname = "squatter"
     #expect(server.answer(itself.discover(guestIP))?.message.yourAddress == guestIP)
-    // Whoever has the lease keeps it, whatever others claim.
+    // The holder of the lease keeps it, whatever others claim.
     network.users[address(1)] = squatter
     #expect(server.answer(Client(1).renew(address(1)), now: seconds)?.type == .ack)
     // A lease that is over is not.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server's answers, section by section of RFC 2131.
+// The server's replies, by sections of RFC 2131.
 
 import Testing
 import Wire

@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Guests that share a network: they are known by their Ethernet address.
+/// Guests on a shared network are identified by their Ethernet address.
 @Suite(.timeLimit(.minutes(5)))
 struct DHCPSharedTests {
   private func shared(_ count: UInt32 = 4, retired: Set<IPAddress> = []) -> DHCPServer {
@@ -13,7 +13,7 @@ struct DHCPSharedTests {
     pool.retired = retired
     var configuration = DHCPServer.Configuration(
       serverAddress: serverIP,
-      // The test's own constant: a prefix of 24 bits exists.
+      // 24 is a valid prefix length.
       subnet: CIDR(serverIP, prefixLength: 24).unsafelyUnwrapped)
     configuration.identifiesByMAC = true
     return DHCPServer(configuration: configuration, policy: .pool(pool))

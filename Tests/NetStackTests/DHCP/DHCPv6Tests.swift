@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// DHCPv6: messages, and what the server answers to each, by the sections of RFC 8415.
+// DHCPv6: messages and the server's replies, by sections of RFC 8415.
 
 import TestSupport
 import Testing

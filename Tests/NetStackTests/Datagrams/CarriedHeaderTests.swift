@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What of a guest's IP and UDP header reaches the host's socket, and back: Don't Fragment, traffic
-// class, the port.
+// Fields of a guest's IP and UDP headers that are carried to the host's socket and back: Don't Fragment, traffic class,
+// port numbers.
 
 import LibC
 import Testing
@@ -130,12 +130,12 @@ import Wire
     let local = IPAddress(10, 0, 0, 7)
     world.kernel.hostAddresses = [local]
     world.send(world.udp(from: 40_000, to: server, [1]))
-    // That port of the host is this very flow's, so no server can be there.
+    // That port of the host is this flow's own, so that no server can have it.
     world.send(world.udp(from: 40_000, to: Endpoint(DatagramWorld.gateway, port: 40_000), [2]))
     world.send(world.udp(from: 40_000, to: Endpoint(local, port: 40_000), [3]))
     #expect(
       world.messages().map(\.header.code) == [ICMPv4Unreachable.port, ICMPv4Unreachable.port])
-    // Elsewhere the same number is another port.
+    // On another host the same port number is a different endpoint.
     world.send(world.udp(from: 40_000, to: Endpoint(server.address, port: 40_000), [4]))
     #expect(world.kernel.sent.map(\.payload) == [[1], [4]])
     #expect(world.kernel.open.count == 1)

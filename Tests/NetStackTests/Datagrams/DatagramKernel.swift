@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Datagram sockets for tests: what is sent is kept as a wire would see it, what shall be
-// received, and what stands in the error queue, is put in.
+// Datagram sockets for tests: sent datagrams are recorded as on the wire; received ones, and the error queue, are set by
+// the test.
 
 import LibC
 import Platform
@@ -33,7 +33,7 @@ final class DatagramKernel {
   }
 
   struct Failure {
-    /// Where the datagram at fault went, and its payload; the host's own stack does not say.
+    /// Destination and payload of the datagram that caused the error; an error of the host's own stack has none.
     var destination: Endpoint?
     var payload: [UInt8]
     var errno: Int32
@@ -57,17 +57,17 @@ final class DatagramKernel {
 
   var sockets: [Int32: Socket] = [:]
   var sent: [Sent] = []
-  /// Messages of each sendmmsg, in order.
+  /// Number of messages of each sendmmsg, in order.
   var batches: [Int] = []
-  /// Errnos the next sends fail with.
+  /// Errno values for the next sends.
   var sendErrors: [Int32] = []
-  /// What is queued as an error with each EMSGSIZE: the host's own MTU.
+  /// The MTU in the error queued with each EMSGSIZE.
   var localMTU: UInt32 = 0
   /// No UDP_SEGMENT on this path.
   var refusesSegmentation = false
   var maximumOpen = Int.max
   var socketError: Int32 = 0
-  /// Of a kernel that was booted without it.
+  /// The kernel has no IPv6.
   var lacksIPv6 = false
   var bindError: Int32 = 0
   var hostAddresses: Set<IPAddress> = []

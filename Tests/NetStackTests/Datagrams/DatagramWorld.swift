@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stack with one guest over the fake host and the datagram kernel.
+// A stack with one guest, the fake host and the datagram kernel.
 
 import Wire
 
@@ -84,7 +84,7 @@ final class DatagramWorld {
     }
   }
 
-  /// Hands frames to the stack in one batch.
+  /// Passes frames to the stack in one batch.
   func send(_ frames: [UInt8]...) { send(batch: frames) }
 
   /// A UDP GSO frame, as a guest with UDP segmentation sends it.
@@ -113,7 +113,7 @@ final class DatagramWorld {
     }
   }
 
-  /// Reports sockets that have something as ready.
+  /// Reports events of readable sockets.
   func poll() {
     let events = host.watches.values.compactMap { watch -> FDEvent? in
       guard let socket = kernel.sockets[watch.fd] else { return nil }
@@ -124,7 +124,7 @@ final class DatagramWorld {
     stack.onFDs(events, UInt32(events.count))
   }
 
-  /// Lets time pass, timers firing on the way.
+  /// Advances time and fires timers.
   func wait(seconds: UInt64) {
     let end = host.now + seconds * 1_000_000_000
     while let (handle, deadline) = host.timers.min(by: { $0.value < $1.value }), deadline <= end {
@@ -148,7 +148,7 @@ final class DatagramWorld {
     var ttl: UInt8
   }
 
-  /// Takes the UDP datagrams the guest got.
+  /// Takes the UDP datagrams sent to the guest.
   func datagrams() -> [Datagram] {
     packets(IPProtocol.udp).compactMap { ip, bytes in
       bytes.withByteView { view in
@@ -161,7 +161,7 @@ final class DatagramWorld {
     }
   }
 
-  /// Takes the ICMP messages the guest got.
+  /// Takes the ICMP messages sent to the guest.
   func messages() -> [Message] {
     packets(IPProtocol.icmp).compactMap { ip, bytes in
       bytes.withByteView { view in
@@ -173,7 +173,7 @@ final class DatagramWorld {
     }
   }
 
-  /// Takes the headers of the packets of one protocol that the guest got.
+  /// Takes the IP headers of packets of one protocol sent to the guest.
   func headers(_ proto: UInt8) -> [IPv4Header] { packets(proto).map(\.0) }
 
   private func packets(_ proto: UInt8) -> [(IPv4Header, [UInt8])] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ping to the outside against scripted ping sockets (RFC 792, RFC 5508).
+// Ping to other hosts through scripted ping sockets (RFC 792, RFC 5508).
 
 import LibC
 import Testing

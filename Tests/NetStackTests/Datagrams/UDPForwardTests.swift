@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Clients of UDP forwards against a scripted kernel.
+// Clients of UDP forwards with a scripted kernel.
 
 import Testing
 import Wire
@@ -12,7 +12,7 @@ import Wire
 
   private func world() throws -> (DatagramWorld, Int32) {
     let world = try DatagramWorld()
-    // The guest speaks, so that its Ethernet address is known.
+    // The guest sends a frame, so that its Ethernet address is known.
     world.send(world.echo(1, 1, to: DatagramWorld.gateway))
     world.host.frames = []
     try world.stack.forwards.expose(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UDP translation against a scripted kernel: RFC 4787's requirements one by one.
+// UDP translation with a scripted kernel: the requirements of RFC 4787.
 
 import LibC
 import Testing

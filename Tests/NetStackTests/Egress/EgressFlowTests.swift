@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest hears whose flow the egress rules deny, and what becomes of open flows when the rules change.
+// Replies to flows that the egress rules deny, and open flows after a change of the rules.
 
 import Testing
 import Wire

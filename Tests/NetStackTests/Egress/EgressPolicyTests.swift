@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which flows egress rules allow, as a table.
+// A table of flows that egress rules allow or deny.
 
 import Testing
 import Wire

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reassembly against every order, overlap, hole and flood that a guest may send.
+// Reassembly with any order, overlap, gap and number of fragments.
 
 import TestSupport
 import Testing
@@ -13,7 +13,7 @@ private let peer = IPAddress(10, 0, 0, 1)
 private let mac = MACAddress(0x52, 0x55, 0x55, 0, 0, 1)
 private let second: UInt64 = 1_000_000_000
 
-/// A fragment's packet with these payload bytes.
+/// A packet of a fragment with this payload.
 private func packet(
   _ payload: [UInt8], at offset: Int, more: Bool, id: UInt16 = 1, proto: UInt8 = 17
 ) -> [UInt8] {
@@ -48,7 +48,7 @@ private enum Result: Equatable {
 }
 
 extension Reassembler {
-  /// What comes of a packet; a whole one's payload, its header having been checked.
+  /// The result for a packet; the payload of a complete one, whose header is checked.
   fileprivate func take(_ bytes: [UInt8], now: UInt64 = 0) -> Result {
     bytes.withByteView { view in
       guard let packet = IPv4Packet(checking: view) else { return .malformed }

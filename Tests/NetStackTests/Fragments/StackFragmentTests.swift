@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fragments through the whole stack: a long ping of the gateway, there and back.
+// Fragments through the whole stack: a long ping of the gateway and its reply.
 
 import Testing
 import Wire
@@ -11,7 +11,7 @@ import Wire
 struct StackFragmentTests {
   private let headers = 14 + 20
 
-  /// An echo request of so many bytes, in frames of the guest's MTU.
+  /// An echo request with this payload, in frames of the guest's MTU.
   private func ping(_ payload: [UInt8], mtu: Int = 1500) -> [[UInt8]] {
     let message = [UInt8](capacity: 8 + payload.count) { out in
       payload.withByteView { view in
@@ -42,7 +42,7 @@ struct StackFragmentTests {
     return frames
   }
 
-  /// The IPv4 payload that the frames to the guest carry, put together.
+  /// The reassembled IPv4 payload of frames to the guest.
   private func received(_ frames: [[UInt8]]) -> [UInt8]? {
     let reassembler = Reassembler()
     for frame in frames {

@@ -6,7 +6,7 @@ import Wire
 
 @testable import NetStack
 
-/// UDP and echo of IPv6 against scripted sockets.
+/// UDP and echo over IPv6 with scripted sockets.
 @Suite(.timeLimit(.minutes(1)))
 struct IPv6DatagramTests {
   private typealias World = DatagramWorld
@@ -283,7 +283,7 @@ struct IPv6DatagramTests {
     let fd = try #require(world.kernel.open.first)
     world.kernel.sockets[fd]?.errors = [refusal(first, [1])]
     world.poll()
-    // The datagram that found nobody goes again, by a socket of the other family.
+    // The refused datagram is sent again, by a socket of the other family.
     #expect(world.kernel.sent.map(\.destination) == [first, second])
     #expect(world.kernel.sent.last?.payload == [1])
     let other = try #require(world.kernel.open.last)
@@ -293,7 +293,7 @@ struct IPv6DatagramTests {
     #expect(answers() == [.init(source: gateway, port: 4000, payload: [2])])
     ask([3])
     #expect(world.kernel.sent.map(\.destination) == [first, second, second])
-    // Nobody there either: the guest is told, and begins anew.
+    // Refused there, too: the guest gets the error, and the next datagram starts over.
     world.kernel.sockets[other]?.errors = [refusal(second, [3])]
     world.poll()
     let messages = isV4 ? world.messages() : world.messages6()

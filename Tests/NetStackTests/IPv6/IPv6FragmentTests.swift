@@ -6,13 +6,13 @@ import Wire
 
 @testable import NetStack
 
-/// Fragments of IPv6, both ways (RFC 8200 §4.5).
+/// IPv6 fragments in both directions (RFC 8200 §4.5).
 @Suite(.timeLimit(.minutes(1)))
 struct IPv6FragmentTests {
   private typealias World = DatagramWorld
   private let server = World.server6
 
-  /// A datagram in pieces of so many bytes.
+  /// A datagram in fragments of `size` bytes.
   private func pieces(_ payload: [UInt8], of size: Int, id: UInt32 = 7) -> [[UInt8]] {
     let whole = World.datagram(from: 4000, to: server, payload)
     return stride(from: 0, to: whole.count, by: size).map { offset in

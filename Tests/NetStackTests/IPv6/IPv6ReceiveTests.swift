@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// What becomes of a guest's IPv6 packets before an engine sees them: a case for each rule, with its section.
+/// Checks of guests' IPv6 packets before an engine gets them: a case for each rule, with its section.
 @Suite(.timeLimit(.minutes(1)))
 struct IPv6ReceiveTests {
   private typealias World = DatagramWorld
@@ -203,7 +203,7 @@ struct IPv6ReceiveTests {
       message(136, to: IPAddress(high: 0xff02 << 48, low: 0x99)),
       message(135, wrapped: [IPProtocol.icmpV6, 0, 0, 0, 0, 0, 0, 1]))
     #expect(ndp.types.count == 8)
-    // Nothing is learnt from it: that is the service's.
+    // The stack learns no neighbor from it: the service does.
     #expect(world.stack.core.neighbor(World.guest6, on: 1) == nil)
   }
 
@@ -228,7 +228,7 @@ struct IPv6ReceiveTests {
   struct Destination: CustomTestStringConvertible, Sendable {
     var rule: String
     var address: IPAddress
-    /// Code of destination unreachable; nil: nothing is said.
+    /// Code of the destination unreachable message; nil: none is sent.
     var code: UInt8?
     var testDescription: String { rule }
   }

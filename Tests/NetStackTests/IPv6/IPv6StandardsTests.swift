@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a guest may expect of its router, as a table: the section that says it, the frames that ask, and what comes back. Formats and
-// state machines have tables of their own (NDPTests, IPv6ChainTests, DHCPv6Tests, GuestAddressesTests).
+// Requirements on a guest's router, as a table: the section, the frames that are sent, and the replies. Formats and state
+// machines have their own tables (NDPTests, IPv6ChainTests, DHCPv6Tests, GuestAddressesTests).
 
 import Testing
 import Wire

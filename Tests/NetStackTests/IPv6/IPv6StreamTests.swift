@@ -6,7 +6,7 @@ import Wire
 
 @testable import NetStack
 
-/// TCP over IPv6: the same engine, so what differs. TCPSimulationTests runs it in all weathers.
+/// TCP over IPv6: the differences from IPv4, as the engine is the same. TCPSimulationTests runs it on all kinds of links.
 @Suite(.timeLimit(.minutes(2)))
 struct IPv6StreamTests {
   private func opened(_ simulation: Simulation) -> FakeKernel.Socket? {
@@ -98,7 +98,7 @@ struct IPv6StreamTests {
   struct Loopback: CustomTestStringConvertible, Sendable {
     var rule: String
     var isV4: Bool
-    /// Errno of the first loopback and of the second; 0: somebody is there.
+    /// Errno of the first loopback and of the second; 0: the connection succeeds.
     var results: [Int32]
     var isLate = false
     var isOpen: Bool

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// IPv6 packets of a DatagramWorld's guest, built and taken apart.
+// Builds and parses IPv6 packets of a DatagramWorld's guest.
 
 import Wire
 
 @testable import NetStack
 
-/// Notes what neighbour discovery is given.
+/// Records calls of the neighbor discovery service.
 final class NotedNDP: NDPService {
   var types: [UInt8] = []
 
   func receive(_ message: ICMPv6Packet, _ packet: InboundPacket) { types.append(message.type) }
 }
 
-/// Notes what DHCPv6 is given.
+/// Records calls of the DHCPv6 service.
 final class NotedDHCPv6: DHCPv6Service {
   var payloads: [[UInt8]] = []
 
@@ -96,7 +96,7 @@ extension DatagramWorld {
         to: remote), to: remote, hopLimit: hopLimit)
   }
 
-  /// Takes the IPv6 packets the guest got: header, and what is behind it.
+  /// Takes the IPv6 packets sent to the guest: header, and the bytes after it.
   func packets6() -> [(header: IPv6Header, payload: [UInt8])] {
     var found: [(IPv6Header, [UInt8])] = []
     host.frames.removeAll { frame in
@@ -111,7 +111,7 @@ extension DatagramWorld {
     return found
   }
 
-  /// Takes the UDP datagrams the guest got, checksums right.
+  /// Takes the UDP datagrams sent to the guest, with valid checksums.
   func datagrams6() -> [Datagram] {
     packets6().compactMap { ip, bytes in
       bytes.withByteView { view in
@@ -125,7 +125,7 @@ extension DatagramWorld {
     }
   }
 
-  /// Takes the ICMPv6 messages the guest got, checksums right.
+  /// Takes the ICMPv6 messages sent to the guest, with valid checksums.
   func messages6() -> [Message] {
     packets6().compactMap { ip, bytes in
       bytes.withByteView { view in

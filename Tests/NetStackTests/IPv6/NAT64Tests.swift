@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NAT64: which addresses stand for which (RFC 6052), that the rules for IPv4 hold behind it, and datagrams, pings and errors
-// both ways (RFC 6146).
+// NAT64: the mapping of addresses (RFC 6052), egress rules for IPv4 behind it, and datagrams, pings and errors in both
+// directions (RFC 6146).
 
 import LibC
 import Testing

@@ -24,7 +24,7 @@ struct RACKTests {
     return (rack, board)
   }
 
-  /// An ACK: what is acknowledged, and a block of segments from..<to.
+  /// Processes an ACK with a block of segments from..<to.
   private func acknowledge(
     _ rack: inout RACK, _ board: inout SACKScoreboard, _ ack: UInt32 = 0,
     _ block: Range<UInt32>? = nil, now: UInt32
@@ -40,7 +40,7 @@ struct RACKTests {
     rack.moveForward(to: board.highest(or: ack * 1000))
   }
 
-  /// The segments that are lost.
+  /// The lost segments.
   private func lost(_ board: SACKScoreboard) -> [UInt32] {
     var board = board
     var list: [UInt32] = []

@@ -6,32 +6,32 @@ import Wire
 
 @testable import NetStack
 
-/// What a link's weather costs a transfer to a guest: time, segments sent again, timeouts. The clock is the
-/// simulation's. LIMA_NETD_COMPARE=1 prints a line for each weather, for a comparison of two versions.
+/// The cost of a transfer to a guest on links of different properties: time, retransmissions, timeouts. Times are
+/// simulated. LIMA_NETD_COMPARE=1 prints a line for each link, to compare two versions.
 @Suite(.timeLimit(.minutes(10)))
 struct RecoveryComparisonTests {
-  /// A weather, and what is sent through it.
+  /// A link and a transfer.
   struct Course: CustomTestStringConvertible, Sendable {
     var name: String
     var loss = 0
     var reorder = 0
-    /// One way, and how much more a frame takes at most that is late; nanoseconds.
+    /// One-way delay, and the maximum additional delay of a late frame; nanoseconds.
     var delay: UInt64 = 100_000
     var jitter: UInt64 = 200_000
-    /// Messages that follow each other, each once the guest has the one before, and their length in bytes.
+    /// Number of messages, each sent when the guest has the one before, and their length in bytes.
     var messages = 1
     var length = 1_000_000
-    /// What the guest has room for.
+    /// The guest's receive buffer, bytes.
     var window = 1 << 20
     var sack = true
-    /// Frames under way to the guest at once; more are lost, as at a queue that is full.
+    /// Maximum number of frames in flight to the guest; others are lost, as at a full queue.
     var queue = Int.max
     var congestion = CongestionAlgorithm.newReno
     var testDescription: String { name }
   }
 
   struct Cost {
-    /// Microseconds of all seeds together.
+    /// Sum over all seeds, microseconds.
     var time: UInt64 = 0
     var bytes: UInt64 = 0
     var retransmits: UInt64 = 0

@@ -5,10 +5,10 @@ import Wire
 
 @testable import NetStack
 
-/// RFC 6675 §4, function by function, and what RFC 8985 §5.2 keeps of each segment.
+/// RFC 6675 §4 by function, and the state of each segment of RFC 8985 §5.2.
 @Suite(.timeLimit(.minutes(1)))
 struct SACKScoreboardTests {
-  /// Twenty segments of 1000 bytes, sent at one time, of which some were reported.
+  /// Twenty segments of 1000 bytes, sent at the same time, some of which are reported.
   private func board(_ blocks: (UInt32, UInt32)..., maximum: UInt32 = 20_000) -> SACKScoreboard {
     var board = SACKScoreboard()
     board.begin(unacknowledged: 0, end: maximum, sentAt: 100)
@@ -16,7 +16,7 @@ struct SACKScoreboardTests {
     return board
   }
 
-  /// What of a block was news, in bytes.
+  /// Number of newly reported bytes of a block.
   @discardableResult
   private func report(_ board: inout SACKScoreboard, _ start: UInt32, _ end: UInt32) -> UInt32 {
     var bytes: UInt32 = 0
@@ -24,7 +24,7 @@ struct SACKScoreboardTests {
     return bytes
   }
 
-  /// Runs as text: start, time sent, marks.
+  /// The runs as text: start, send time, marks.
   private func runs(_ board: SACKScoreboard) -> [String] {
     var board = board
     var list: [String] = []

@@ -2,7 +2,7 @@
 
 import Testing
 
-/// `#expect` for values that cannot be copied, which the macro would have to take apart.
+/// `#expect` for noncopyable values, which the macro cannot capture.
 func expect(_ claim: Bool, _ location: SourceLocation = #_sourceLocation) {
   #expect(claim, sourceLocation: location)
 }

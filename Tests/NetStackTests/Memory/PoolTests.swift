@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Slab, ChunkPool, FlowTable: each against a simple model, driven by seeds.
+/// Slab, ChunkPool and FlowTable, compared with simple models on random operations.
 @Suite(.timeLimit(.minutes(5)))
 struct PoolTests {
   struct Element: BitwiseCopyable {

@@ -48,7 +48,7 @@ struct TimerWheelTests {
           }
           #expect(entry.deadline <= now)
         }
-        // Whoever is a slot overdue should have fired.
+        // Timers that are overdue by a slot must have fired.
         for entry in waiting.values { #expect(entry.deadline + 2 * Self.tick > now) }
       }
       if let earliest = waiting.values.map(\.deadline).min() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which station has which address: claims, objections, bounds and silence.
+// The addresses of stations: claims, objections, limits and expiry.
 
 import Testing
 import Wire
@@ -17,7 +17,7 @@ struct GuestAddressTableTests {
     IPAddress(high: 0xfd00_0000_0000_0001, low: number)
   }
 
-  /// Nobody is to be asked for an address.
+  /// Expects that no address is solicited.
   private func expectNothing(_ table: inout GuestAddresses, at now: UInt64) {
     let asked = table.advance(now: now)
     #expect(asked.isEmpty)
@@ -43,7 +43,7 @@ struct GuestAddressTableTests {
     var table = GuestAddresses()
     let second = Self.second
     for number: UInt64 in [0x1000, 0x2000] { table.restore(address(number), to: anna, now: 0) }
-    // Nothing was heard of Anna yet: she counts as gone.
+    // Nothing was received from Anna yet, so that she counts as gone.
     let isGone = { (_: MACAddress) in true }
     let taken = table.heard(address(0x1000), from: bert, guest: 2, now: 1, mayReplace: isGone)
     #expect(!taken)

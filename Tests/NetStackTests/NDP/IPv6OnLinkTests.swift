@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Neighbor discovery and DHCPv6 between frames: what guests say, and what they hear.
+/// Neighbor discovery and DHCPv6 in frames: messages from guests and the replies.
 @Suite("IPv6 on a link", .timeLimit(.minutes(1))) struct IPv6OnLinkTests {
   private static let gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
   private static let network = IPAddress(high: 0xfd00_0005_0000_0000, low: 0)
@@ -37,7 +37,7 @@ import Wire
       _ = heard()
     }
 
-    /// An ICMPv6 message of a guest.
+    /// Sends an ICMPv6 message of a guest.
     func says(
       _ mac: MACAddress, _ message: NDPMessage, from source: IPAddress, to destination: IPAddress
     ) {
@@ -112,7 +112,7 @@ import Wire
     scene.asksForRouters(bert, from: .anyV6)
     let other = scene.heard()
     #expect(other.first?.mac == bert && other.first?.ip.destination == .allNodes)
-    // One that asks on and on is not answered each time; others are.
+    // The rate of replies to one station is limited; others are not affected.
     for _ in 0..<100 { scene.asksForRouters(anna, from: .linkLocal(of: anna)) }
     #expect(scene.heard().count < 10)
     scene.asksForRouters(bert, from: .anyV6)

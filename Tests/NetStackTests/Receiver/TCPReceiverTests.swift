@@ -4,12 +4,12 @@ import Testing
 
 @testable import NetStack
 
-/// The half from the guest, without engine, store or clock.
+/// The receiving half, without engine, store and clock.
 @Suite(.timeLimit(.minutes(1)))
 struct TCPReceiverTests {
   private static let syn: UInt32 = 0xffff_ff00
 
-  /// A receiver that has offered `window` bytes, across the wrap of sequence numbers.
+  /// A receiver that has advertised `window` bytes, across the wrap of sequence numbers.
   private func receiver(window: UInt32 = 1000) -> TCPReceiver {
     var receiver = TCPReceiver()
     receiver.begin(after: Self.syn)

@@ -5,10 +5,10 @@ import Wire
 
 @testable import NetStack
 
-/// The half towards a guest that selectively acknowledges, with a scoreboard and without an engine (RFC 8985).
+/// The sending half to a guest with SACK, with a scoreboard and without an engine (RFC 8985).
 @Suite(.timeLimit(.minutes(1)))
 struct TCPSenderLossTests {
-  /// Twenty segments of 1000 bytes that were sent at 0 ms to a guest 10 ms away, and more to send.
+  /// Twenty segments of 1000 bytes sent at 0 ms to a guest with a round trip of 10 ms, and more data to send.
   private struct Scene {
     var sender = TCPSender()
     var board = SACKScoreboard()
@@ -38,7 +38,7 @@ struct TCPSenderLossTests {
         now: (1000 + milliseconds) * 1_000_000)
     }
 
-    /// An ACK of `ack` segments that reports segments of `blocks`.
+    /// Processes an ACK of `ack` segments that reports the segments of `blocks`.
     @discardableResult
     mutating func acknowledge(
       _ ack: UInt32 = 0, _ blocks: Range<UInt32>..., at milliseconds: UInt64
@@ -69,7 +69,7 @@ struct TCPSenderLossTests {
       return outcome
     }
 
-    /// Sends the next piece that is lost; which segment.
+    /// Sends the next lost piece and returns its segment's number.
     mutating func retransmit(at milliseconds: UInt64) -> UInt32? {
       guard let lost = board.nextLost(), let piece = sender.piece(from: lost.start, to: lost.end)
       else { return nil }
@@ -199,7 +199,7 @@ struct TCPSenderLossTests {
     scene.timeOut(at: 300)
     #expect(scene.retransmit(at: 300) == 0)
     scene.acknowledge(1, at: 310)
-    // Nothing new can be told from this (5682 §2.1): the guest's window is open, so two new segments.
+    // Undecided so far (RFC 5682 §2.1): the guest's window is open, so two new segments are sent.
     #expect(scene.sender.spuriousTimeout.isWaiting)
     scene.send(2, at: 310)
     // They arrive, what came before them did not.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import NetStack
 
-/// The half towards the guest, without engine, store or clock.
+/// The sending half, without engine, store and clock.
 @Suite(.timeLimit(.minutes(1)))
 struct TCPSenderTests {
   private static let millisecond: UInt64 = 1_000_000
@@ -27,7 +27,7 @@ struct TCPSenderTests {
     return sender
   }
 
-  /// Sends what the windows let out in segments; how many bytes.
+  /// Sends what the windows allow, in segments; returns the number of bytes.
   @discardableResult
   private func send(_ sender: inout TCPSender, at milliseconds: UInt64 = 0) -> UInt32 {
     var total: UInt32 = 0

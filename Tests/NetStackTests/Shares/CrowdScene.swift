@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stack with many guests: each on a port of its own, or all on one switch.
+// A stack with many guests, isolated or on one switch.
 
 import Wire
 
 @testable import NetStack
 
-/// Guests are known by number: number n of an isolated network is on port n and has the address that
-/// all have; on a switch it is the station that ends in n.
+/// Guests have numbers: guest n of an isolated network is on port n and has the address that all have; on a switch it is
+/// the station whose address ends in n.
 final class CrowdScene {
   static let gateway = IPAddress(192, 168, 5, 2)
   static let dns = IPAddress(192, 168, 5, 3)
@@ -19,10 +19,10 @@ final class CrowdScene {
   let datagrams = DatagramKernel()
   let stack: Stack
   let isSwitched: Bool
-  /// By port of a guest: what `accept` acknowledged.
+  /// By the guest's port number: the sequence number that `accept` has acknowledged.
   private var accepted: [UInt16: UInt32] = [:]
 
-  /// - Parameter datagrams: sockets are the datagram kernel's.
+  /// - Parameter datagrams: sockets are those of the datagram kernel.
   init(
     guests: Int, isSwitched: Bool = false, datagrams: Bool = false,
     configure: (inout StackConfig) -> Void = { _ in }
@@ -65,7 +65,7 @@ final class CrowdScene {
       : IPAddress(192, 168, 5, 15)
   }
 
-  /// - Parameter source: another address than the guest's own.
+  /// - Parameter source: another address than the guest's.
   func syn(
     _ guest: Int, port: UInt16, to remote: Endpoint = CrowdScene.server, source: IPAddress? = nil
   ) -> [UInt8] {
@@ -78,7 +78,7 @@ final class CrowdScene {
         payload: [], source: source ?? address(guest), destination: remote.address))
   }
 
-  /// A byte of a connection; nothing that came from the host is acknowledged.
+  /// A segment with one byte; it acknowledges no data from the host.
   func data(_ guest: Int, port: UInt16, sequence: UInt32) -> [UInt8] {
     from(
       guest,
@@ -154,7 +154,7 @@ final class CrowdScene {
     return frame
   }
 
-  /// Hands frames of a guest to the stack in one batch.
+  /// Passes frames of a guest to the stack in one batch.
   func send(_ guest: Int, _ frames: [[UInt8]]) {
     guard !frames.isEmpty else { return }
     let bytes = frames.flatMap { $0 }
@@ -175,7 +175,7 @@ final class CrowdScene {
 
   func send(_ guest: Int, _ frame: [UInt8]) { send(guest, [frame]) }
 
-  /// Fires the timers that are due, once each.
+  /// Fires due timers, once each.
   func turn(after nanoseconds: UInt64 = 0) {
     host.now += nanoseconds
     for (handle, deadline) in host.timers where deadline <= host.now {
@@ -184,7 +184,7 @@ final class CrowdScene {
     }
   }
 
-  /// Answers every question that the DNS was asked.
+  /// Answers all questions to the DNS.
   func answerQuestions() {
     let questions = host.questions
     host.questions = []

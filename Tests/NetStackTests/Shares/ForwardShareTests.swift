@@ -6,10 +6,10 @@ import Wire
 
 @testable import NetStack
 
-/// What forwards may have of the descriptors of a process.
+/// The forwards' part of a process's descriptors.
 @Suite(.timeLimit(.minutes(5)))
 struct ForwardShareTests {
-  /// 132 descriptors for connections, of which clients of forwards may have 99 and listeners 24.
+  /// 132 descriptors for connections; at most 99 for clients of forwards and 24 for listeners.
   private func scene() -> CrowdScene {
     let scene = CrowdScene(guests: 2) { $0.descriptorLimit = 256 }
     let budget = scene.stack.core.descriptors
@@ -17,7 +17,7 @@ struct ForwardShareTests {
     return scene
   }
 
-  /// Listens at a port; returns the handle by which it is watched.
+  /// Listens at a port; returns the handle of its watch.
   private func expose(_ scene: CrowdScene, _ port: UInt16) throws -> UInt64 {
     let before = Set(scene.host.watches.keys)
     try scene.stack.forwards.expose(
@@ -27,7 +27,7 @@ struct ForwardShareTests {
     return try #require(scene.host.watches.keys.first { !before.contains($0) })
   }
 
-  /// Tells of clients until nobody listens to that, as epoll would.
+  /// Reports clients until the listener is not watched any more, as epoll would.
   private func clients(_ scene: CrowdScene, _ watch: UInt64) {
     for _ in 0..<100 {
       guard let state = scene.host.watches[watch], !state.events.isEmpty else { return }
@@ -67,7 +67,7 @@ struct ForwardShareTests {
     // It says once what can be done.
     let words = scene.host.log.filter { $0.contains("new clients wait") }
     #expect(words.count == 1 && words[0].contains("ulimit"))
-    // Nothing spins: whoever waits costs no call until some time has passed.
+    // Waiting clients cause no system calls until some time has passed.
     let calls = scene.kernel.acceptCalls
     clients(scene, one)
     #expect(scene.kernel.acceptCalls == calls)

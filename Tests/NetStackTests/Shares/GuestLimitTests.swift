@@ -4,7 +4,7 @@ import Testing
 
 @testable import NetStack
 
-/// What one guest may begin in a second and hold at a time.
+/// Limits of a guest's new flows per second and of its connections.
 @Suite(.timeLimit(.minutes(1)))
 struct GuestLimitTests {
   private func scene(_ limits: GuestLimits, datagrams: Bool = false) -> CrowdScene {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import NetStack
 
-/// Flows that many packets want to begin at once.
+/// Many first packets of flows at once.
 @Suite(.timeLimit(.minutes(1)))
 struct NewFlowsTests {
   private func scene(_ guests: Int = 2, datagrams: Bool = false) -> CrowdScene {

@@ -6,7 +6,7 @@ import Wire
 
 @testable import NetStack
 
-/// Who is one guest, and that none takes what all share.
+/// Which stations form a guest, and that no guest takes all of a shared resource.
 @Suite(.timeLimit(.minutes(1)))
 struct ShareTests {
   // MARK: The key

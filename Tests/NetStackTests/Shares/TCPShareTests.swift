@@ -5,7 +5,7 @@ import Wire
 
 @testable import NetStack
 
-/// Connections of one guest that others would want.
+/// Connections of one guest at the limits that all share.
 @Suite(.timeLimit(.minutes(1)))
 struct TCPShareTests {
   @Test func `half-open connections of a guest are bounded; old ones make room, young ones do not`()

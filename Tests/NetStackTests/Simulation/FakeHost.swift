@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host for tests: a clock that stands still, frames in an array, watches
-// and timers as tables. Frames are handed out as a guest would see them: GSO frames
-// cut into segments, checksums completed.
+// A host for tests: a manual clock, frames in an array, tables of watches and timers. Frames are returned as a guest
+// receives them: GSO frames segmented, checksums completed.
 
 import Wire
 
@@ -11,29 +10,29 @@ import Wire
 /// A scripted host.
 final class FakeHost {
   var now: UInt64 = 1_000_000_000
-  /// Frames the stack sent, whole, oldest first.
+  /// Complete frames sent by the stack, oldest first.
   var frames: [[UInt8]] = []
-  /// GSO frames and frames as they came, for tests of batching.
+  /// GSO frames and frames as they were sent, for tests of batching.
   var sendCalls = 0
   var rawFrames = 0
-  /// So many frames are taken by the next `send`; nil for all.
+  /// Number of frames that the next `send` takes; nil: all.
   var sendRoom: Int?
   /// Destinations whose port behind the switch is full.
   var fullStations: Set<MACAddress> = []
   var watches: [UInt64: (fd: Int32, events: FDEvents, user: UInt64)] = [:]
   var refusesWatches = false
-  /// Calls that changed what is watched.
+  /// Number of calls that changed a watch.
   var watchCalls = 0
   /// Called when the stack sends, before the frames are taken.
   var onSend: () -> Void = {}
   var timers: [UInt64: UInt64] = [:]
   var log: [String] = []
-  /// What the network's DNS was asked, and until when.
+  /// Questions to the network's DNS, with their deadlines.
   var questions: [(op: OperationID, message: [UInt8], deadline: UInt64)] = []
   var cancelled: [OperationID] = []
   private var nextHandle: UInt64 = 1
 
-  /// Good for as long as this object lives.
+  /// Valid as long as this object exists.
   var table: StackHost {
     StackHost(
       context: Unmanaged.passUnretained(self).toOpaque(),
@@ -104,7 +103,7 @@ final class FakeHost {
     return UInt32(taken)
   }
 
-  /// What a guest receives: one GSO frame becomes many.
+  /// The frames that a guest receives: the segments of a GSO frame.
   static func segments(of frame: Frame) -> [[UInt8]] {
     var bytes: [UInt8] = []
     guard let data = frame.data else { return [] }
@@ -153,7 +152,7 @@ final class FakeHost {
 
   private static let ip = 14
 
-  /// The length of one packet of a GSO frame, and its header's checksum.
+  /// Sets the length of a packet of a GSO frame, and its header's checksum.
   private static func finishIP(_ segment: inout [UInt8]) {
     guard segment[ip] >> 4 == 4 else {
       let length = UInt16(segment.count - ip - 40)
@@ -182,7 +181,7 @@ final class FakeHost {
     }
   }
 
-  /// The length of one datagram of a GSO frame, and its checksum.
+  /// Sets the length of a datagram of a GSO frame, and its checksum.
   private static func finishUDP(_ segment: inout [UInt8], at udp: Int, _ frame: Frame) {
     let length = segment.count - udp
     segment[udp + 4] = UInt8(length >> 8)

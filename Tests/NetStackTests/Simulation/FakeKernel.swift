@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sockets for tests: what the stack sends is kept, what it shall read is put in, and readiness is
-// computed as epoll would.
+// Sockets for tests: bytes sent by the stack are recorded, bytes to be read are set by the test, and readiness is computed
+// as epoll does.
 
 import LibC
 import Wire
@@ -12,7 +12,7 @@ import Wire
 final class FakeKernel {
   final class Socket {
     var isConnected = false
-    /// What connect says: 0, or an errno; with `connectLater` it says EINPROGRESS first.
+    /// Result of connect: 0 or an errno; with `connectLater` EINPROGRESS first.
     var connectResult: Int32 = 0
     var connectLater = false
     var connectDone = false
@@ -25,11 +25,11 @@ final class FakeKernel {
     var incoming: [UInt8] = []
     var incomingAt = 0
     var isIncomingOver = false
-    /// Told once, to whoever asks first, as the kernel does: a send, a read that finds nothing
-    /// left, or SO_ERROR. After it the socket is dead: reads end, writes fail with EPIPE.
+    /// Returned once, as by the kernel: by a send, by a read without data, or as SO_ERROR. Afterwards the socket is dead:
+    /// reads return the end, writes fail with EPIPE.
     var error: Int32 = 0 { didSet { if error != 0 { isDead = true } } }
     private(set) var isDead = false
-    /// The far end sees the end of what the stack sends: by shutdown, or by close.
+    /// The peer has seen the end of the stack's data, by shutdown or close.
     var isShut = false
     var shutdownCalls = 0
     var isClosed = false
@@ -37,11 +37,11 @@ final class FakeKernel {
     var noDelay = false
     var noDelayCalls = 0
     var sendCalls = 0
-    /// Bytes taken that are not on their way yet (TCP_INFO).
+    /// Bytes taken and not sent yet (TCP_INFO).
     var unsent: UInt32 = 0
     /// Options of type int, by "level/name".
     var options: [String: Int32] = [:]
-    /// Whether SO_LINGER says that a close resets.
+    /// Whether SO_LINGER makes a close reset the connection.
     var lingers = false
 
     func takeError() -> Int32 {
@@ -54,12 +54,12 @@ final class FakeKernel {
 
   var sockets: [Int32: Socket] = [:]
   private var nextFD: Int32 = 100
-  /// Applied to sockets the stack makes.
+  /// Called for each socket that the stack creates.
   var configure: (Socket) -> Void = { _ in }
   /// `socket` fails with this errno when it is not 0.
   var socketError: Int32 = 0
   var maximumOpen = Int.max
-  /// Clients that `accept` gives out, whichever socket listens.
+  /// Clients for `accept` on any listener.
   var waiting: [(fd: Int32, client: Endpoint)] = []
   /// `accept` fails with this errno when it is not 0.
   var acceptError: Int32 = 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames of a test guest, built and taken apart.
+// Builds and parses frames of a test guest.
 
 import Wire
 

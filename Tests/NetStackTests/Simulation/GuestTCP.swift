@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small TCP for tests: the guest's end of one connection. It keeps what comes out of order,
-// sends SACK, retransmits by timer and by duplicate ACKs, and checks the checksum of
-// every segment it gets. Written apart from the engine, so that they don't share mistakes.
+// A small TCP for tests: the guest's end of one connection. It buffers out-of-order data, sends SACK, retransmits by timer
+// and by duplicate ACKs, and verifies the checksum of every segment. Implemented independently of the engine, so that the
+// two do not share errors.
 
 import Wire
 
@@ -18,7 +18,7 @@ struct GuestTCP {
   var sack = true
   var mss: UInt16 = 1460
   var scale: UInt8 = 5
-  /// Bytes the guest can hold that its application has not read.
+  /// Free space for bytes that the application has not read.
   var receiveRoom = 256 * 1024
   /// The application reads at once; otherwise `read` does.
   var readsAtOnce = true
@@ -44,17 +44,17 @@ struct GuestTCP {
   var kept: [(start: UInt32, bytes: [UInt8])] = []
   var finAt: UInt32?
   var peerFinished = false
-  /// Where what came out of order began, the latest first.
+  /// Starts of out-of-order ranges, the latest first.
   var latest: [UInt32] = []
-  /// What came twice, for the next ACK (RFC 2883 §4).
+  /// Data received twice, for the next ACK (RFC 2883 §4).
   var duplicate: SACKBlock?
 
   var badChecksums = 0
-  /// Frames to send, without Ethernet and IP being anybody else's business.
+  /// Frames to be sent.
   var outbox: [[UInt8]] = []
 
   static let mac = MACAddress(0x52, 0x55, 0x55, 0x12, 0x34, 0x56)
-  /// Its own, on a switch with others.
+  /// Its Ethernet address, for switches with several guests.
   var station = GuestTCP.mac
   static let gatewayMAC = MACAddress(0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd)
 
@@ -81,7 +81,7 @@ struct GuestTCP {
 
   var freeRoom: Int { max(0, receiveRoom - unread - kept.reduce(0) { $0 + $1.bytes.count }) }
 
-  /// Everything was sent and acknowledged, the FIN, too.
+  /// All data and the FIN are sent and acknowledged.
   var isDoneSending: Bool { finAcked }
 
   mutating func emit(
@@ -294,7 +294,7 @@ struct GuestTCP {
     if isNews { self.ack() }
   }
 
-  /// What is kept, the range that changed last first, then those before it (RFC 2018 §4).
+  /// The out-of-order ranges, the one that changed last first (RFC 2018 §4).
   private var blocks: [SACKBlock] {
     guard !kept.isEmpty else { return [] }
     var ranges: [SACKBlock] = []

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One connection whose every circumstance follows from a seed: weather, sizes of windows and
-// buffers, who is slow, who stops for a while, who ends it and how.
+// A connection whose circumstances are derived from a seed: properties of the link, sizes of windows and buffers, slow and
+// pausing applications, and how it ends.
 //
-// What must hold, whatever happens: each side has received a prefix of what the other sent; all
-// of it, unless somebody reset the connection or gave up; memory stays below the bound; and when
-// it is over, nothing is left.
+// Invariants: each side has received a prefix of what the other sent, and all of it unless a side reset the connection or
+// gave up; memory stays below its bound; afterwards no state is left.
 
 import LibC
 import Wire
 
 @testable import NetStack
 
-/// See the head of this file.
+/// A connection with circumstances from a seed.
 final class Scenario {
   enum Ending: Int {
     case orderly, resetByGuest, resetByHost, guestVanishes
@@ -23,7 +22,7 @@ final class Scenario {
   private let down: [UInt8]
   private var written = 0
   private let ending: Ending
-  /// When the ending comes, if it is not orderly.
+  /// Time of the end, if it is abrupt.
   private let endsAt: UInt64
   private var hasEnded = false
   private let isForward: Bool
@@ -31,13 +30,13 @@ final class Scenario {
   private let guestReads: Int?
   private let hostTakes: Int
   private let hostWrites: Int
-  /// Neither side reads in between.
+  /// Neither side reads during this time.
   private let stallFrom: UInt64
   private let stallTo: UInt64
   private let linkRoom: Int?
   private var socket: FakeKernel.Socket?
   private var nextStep: UInt64 = 0
-  /// The guest's link is gone; the host's side may be quick now.
+  /// The guest's link was removed; the host's application may read fast now.
   private var isCutOff = false
 
   init(seed: UInt64) {
@@ -88,7 +87,7 @@ final class Scenario {
     guest.sack = below(3) != 0
     guest.scale = pick([0, 2, 7, 14])
     guest.mss = UInt16(min(Int(mtu) - (isV4 ? 40 : 60), pick([88, 536, 1460, 65480])))
-    // What cannot be told in units of the scale would stay closed for ever.
+    // A window smaller than the unit of its scale would stay closed.
     guest.receiveRoom = max(2 << Int(guest.scale), pick([500, 5000, 60_000, 1 << 20]))
     guest.readsAtOnce = guestReads == nil
     guest.out = up
@@ -137,7 +136,7 @@ final class Scenario {
     }
   }
 
-  /// Runs it; what did not hold, empty when all did.
+  /// Runs it; returns the violations of invariants.
   func run() -> [String] {
     var problems: [String] = []
     begin()

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest without a TCP of its own: a test says which segment it sends, byte by byte, and
-// sees what comes back. For what a well-behaved guest never sends.
+// A guest without a TCP: a test specifies each segment and receives the answers. For segments that a correct guest never
+// sends.
 
 import Wire
 
 @testable import NetStack
 
-/// One connection of a guest whose every segment is written by the test.
+/// A connection of a guest with segments specified by the test.
 final class ScriptedGuest {
   let simulation: Simulation
   let local: Endpoint
   let remote = Simulation.server
-  /// The next sequence number of the guest, and what it has received.
+  /// The guest's next sequence number, and the number of received bytes.
   var next: UInt32
   var acknowledged: UInt32 = 0
   var window: UInt16 = 65535
@@ -24,7 +24,7 @@ final class ScriptedGuest {
     next = iss
   }
 
-  /// A segment's frame; `sequence` and `acknowledgement` are the guest's own unless given.
+  /// A segment's frame; `sequence` and `acknowledgement` default to the guest's present ones.
   func segment(
     _ flags: TCPFlags, _ payload: [UInt8] = [], sequence: UInt32? = nil,
     acknowledgement: UInt32? = nil, window: UInt16? = nil, options: TCPOptions = TCPOptions(),
@@ -38,7 +38,7 @@ final class ScriptedGuest {
       header, payload: payload, source: source ?? local.address, destination: remote.address)
   }
 
-  /// Hands frames to the stack in one batch and returns the segments that it answers with.
+  /// Passes frames to the stack in one batch and returns the segments that it answers with.
   @discardableResult
   func exchange(_ frames: [UInt8]...) -> [Frames.Segment] {
     simulation.deliver(frames)
@@ -52,7 +52,7 @@ final class ScriptedGuest {
     return frames.compactMap { Frames.tcp(in: $0, to: local, from: remote) }
   }
 
-  /// Lets the stack see what its sockets have, once.
+  /// Reports the sockets' events to the stack, once.
   func poll() {
     let watches = simulation.host.watches.values.sorted { $0.user < $1.user }
     var events: [FDEvent] = []

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A stack, one guest's link that loses, repeats and reorders frames, fake sockets, and a clock
-// that jumps from event to event. Everything follows from the seed.
+// A stack, a guest's link with loss, duplication and reordering, fake sockets, and a clock that advances from event to
+// event. Deterministic for a seed.
 
 import Wire
 
 @testable import NetStack
 
-/// What the link does to frames, each way: chances in 1000.
+/// Properties of the link in each direction: probabilities, per mille.
 struct LinkWeather {
   var loss = 0
   var duplicate = 0
   var reorder = 0
-  /// Delay of a frame in nanoseconds, and how much more a reordered one takes.
+  /// Delay of a frame in nanoseconds, and the additional delay of a reordered one.
   var delay: UInt64 = 100_000
   var jitter: UInt64 = 2_000_000
-  /// A byte behind the Ethernet header is flipped.
+  /// A byte after the Ethernet header is changed.
   var corrupt = 0
-  /// Frames that may be under way to the guest at once; more are lost, as at a full queue.
+  /// Maximum number of frames in flight to the guest; others are lost, as at a full queue.
   var queue = Int.max
 
   static let fair = LinkWeather()
@@ -36,7 +36,7 @@ final class Simulation {
   static let dns6 = IPAddress(high: 0xfd00_0005 << 32, low: 3)
   static let server6 = Endpoint(IPAddress(high: 0x2001_0db8 << 32, low: 3), port: 80)
 
-  /// IPv6 of every stack of these tests.
+  /// The IPv6 configuration of all stacks in these tests.
   static func ipv6() -> IPv6Config {
     guard let prefix = CIDR(gateway6, prefixLength: 64) else { preconditionFailure("a CIDR") }
     return IPv6Config(
@@ -49,7 +49,7 @@ final class Simulation {
   var weather: LinkWeather
   var random: RandomSource
   var guests: [GuestTCP] = []
-  /// Frames under way: to the stack, and to the guest.
+  /// Frames in flight: to the stack, and to the guest.
   private var toStack: [Flying] = []
   private var toGuest: [Flying] = []
 
@@ -58,7 +58,7 @@ final class Simulation {
     var at: UInt64
     var frame: [UInt8]
   }
-  /// Every frame the stack sent, before the weather.
+  /// All frames sent by the stack, before losses.
   var seen: [[UInt8]] = []
   var trace = Trace()
   /// Frames for the guest that are lost, by their number; nil: none but by the weather.
@@ -66,7 +66,7 @@ final class Simulation {
   private(set) var framesToGuest = 0
   /// How often the applications of the host act.
   var stepEvery: UInt64 = 1_000_000
-  /// Called once a step: lets a test play the host's applications.
+  /// Called in each step; a test implements the host's applications with it.
   var onStep: (Simulation) -> Void = { _ in }
 
   init(
@@ -82,7 +82,7 @@ final class Simulation {
     config.ipv6 = Self.ipv6()
     config.maximumFlows = 4096
     config.bufferLimit = 32 << 20
-    // The clock stands still while a test opens its flows.
+    // The clock does not advance while a test opens its flows.
     config.newFlowsPerIteration = .max
     configure(&config)
     stack = Stack(host: host.table, calls: kernel.calls, config: config, seed: seed)
@@ -90,7 +90,7 @@ final class Simulation {
     precondition(stack.portUp(info))
   }
 
-  /// Bytes of frames that the stack sent, and of those among them that the link lost.
+  /// Bytes of frames sent by the stack, and of those that the link lost.
   private(set) var bytesToGuest = 0
   private(set) var bytesLost = 0
 
@@ -127,7 +127,7 @@ final class Simulation {
 
   func send(_ frame: [UInt8]) { post(frame, .toStack, to: &toStack) }
 
-  /// Hands frames to the stack now, in one batch.
+  /// Passes frames to the stack now, in one batch.
   func deliver(_ frames: [[UInt8]]) {
     guard !frames.isEmpty else { return }
     let buffers = frames.map { frame -> UnsafeMutablePointer<UInt8> in
@@ -145,7 +145,7 @@ final class Simulation {
       guard let base = $0.baseAddress else { return }
       stack.rx(Self.port, base, UInt32($0.count))
     }
-    // Whoever kept a pointer reads this.
+    // Overwrites the bytes, to detect pointers kept after the call.
     for (frame, buffer) in zip(frames, buffers) {
       buffer.update(repeating: 0xDD, count: frame.count)
       buffer.deallocate()
@@ -164,7 +164,7 @@ final class Simulation {
     }
   }
 
-  /// Everything that is ready at this instant.
+  /// Processes everything that is ready at this time.
   private func settle() {
     for _ in 0..<64 {
       collect()
@@ -212,8 +212,7 @@ final class Simulation {
     return ready
   }
 
-  /// Runs until `isDone`, or nothing is left to happen, or `limit` ns are over; returns whether
-  /// it was done.
+  /// Runs until `isDone`, no event is left, or `limit` ns have passed; returns whether it was done.
   @discardableResult
   func run(for limit: UInt64 = 120_000_000_000, until isDone: (Simulation) -> Bool) -> Bool {
     let end = host.now + limit
@@ -232,14 +231,14 @@ final class Simulation {
     return isDone(self)
   }
 
-  /// Lets time pass.
+  /// Advances time.
   func wait(_ nanoseconds: UInt64) { run(for: nanoseconds) { _ in false } }
 
   /// The only socket the stack opened.
   var socket: FakeKernel.Socket? { kernel.sockets.max { $0.key < $1.key }?.value }
 }
 
-/// Bytes that differ from place to place.
+/// A sequence of bytes that differ by position.
 func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
   var random = RandomSource(seed: seed)
   return [UInt8](unsafeUninitializedCapacity: count + 8) { bytes, used in

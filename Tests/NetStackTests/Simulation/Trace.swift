@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The last frames of a simulation as text, in the manner of tcpdump: what a seed that fails prints.
+// The last frames of a simulation as text similar to tcpdump's, printed for a seed that fails.
 
 import Wire
 
@@ -25,11 +25,11 @@ struct Trace {
 
   mutating func add(_ at: UInt64, _ way: Way, _ frame: [UInt8], _ fate: Fate) {
     if entries.count >= Self.capacity * 2 { entries.removeFirst(Self.capacity) }
-    // The longest headers there are.
+    // The maximum length of headers.
     entries.append((at, way, Array(frame.prefix(14 + 60 + 60)), frame.count, fate))
   }
 
-  /// One line a frame, the oldest first.
+  /// One line per frame, the oldest first.
   var text: String {
     entries.suffix(Self.capacity).map { entry in
       let micros = String(entry.at / 1000 % 1_000_000)

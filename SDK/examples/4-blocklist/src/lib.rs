@@ -1,10 +1,11 @@
-//! lima-dns-blocklist: a DNS plugin that stands before another one.
+//! lima-dns-blocklist: a DNS plugin that precedes another one.
 //!
 //!     dns: {plugins: [blocklist, hostdns]}
 //!
-//! A guest's question comes here first. A blocked name is answered at once; all else is asked of the plugin behind
-//! (limanetd.dns-next/1), whose answer becomes this one's, as it is. Between the two the loop goes on: so this plugin keeps
-//! a table of the questions that it has handed on. `list.rs` knows names and messages, and nothing of lima-netd.
+//! A guest's question comes to this plugin first. Blocked names are answered immediately; other questions are
+//! passed to the next plugin (limanetd.dns-next/1), whose answer is returned unchanged. It arrives in a later loop
+//! iteration, so this plugin keeps a table of the questions it has passed on. `list.rs` handles names and messages,
+//! and does not depend on lima-netd.
 
 mod list;
 
@@ -14,21 +15,21 @@ use list::{refusal, List};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-// The host checks options with the schema, and fills in its defaults, before `create` sees them. `x-path` lets the
-// confined process at the file.
+// The host validates options by the schema and fills in its defaults before it calls `create`. `x-path` makes the
+// file accessible to the confined process.
 const SCHEMA: &std::ffi::CStr = cr#"{"type":"object","additionalProperties":false,"properties":{
 "names":{"type":"array","items":{"type":"string","minLength":1,"maxLength":253},"default":[],
 "description":"Names that are blocked, each with all below it"},
 "file":{"type":"string","x-path":"read","default":"",
 "description":"A file with more of them, one a line, or in the form of a hosts file"}}}"#;
 
-/// One network's instance. Several may live in one process: nothing is kept outside of it.
+/// One network's instance. Several may exist in one process: there is no state outside of it.
 struct Blocklist {
     host: Host,
     list: List,
     file: String,
     next: Option<NextDns>,
-    /// Questions that the plugin behind has: its op, and the op of the question that it was asked for.
+    /// Questions at the next plugin: the operation there, and that of the guest's question.
     waiting: HashMap<Op, Op>,
     blocked: u64,
     passed: u64,
@@ -50,7 +51,7 @@ impl Dns for Blocklist {
         named(config).map(|_| ())
     }
 
-    // Makes an instance, and opens nothing: the file is read by `start`.
+    // Creates an instance; the file is read by `start`.
     fn create(host: Host, config: &DnsConfig) -> Result<Self, Failure> {
         let file = config.options.text("file")?.unwrap_or_default();
         let (next, list) = (host.next_dns(), named(config)?);
@@ -76,7 +77,7 @@ impl Dns for Blocklist {
         Ok(())
     }
 
-    // Each op is completed exactly once: here, or in `on_op_done`.
+    // Each operation is completed exactly once: here, or in `on_op_done`.
     fn resolve(&mut self, op: Op, query: &DnsQuery) {
         if self.list.blocks(query.message) {
             self.blocked += 1;
@@ -91,7 +92,7 @@ impl Dns for Blocklist {
             // A failure becomes SERVFAIL.
             return self.host.done(op, Err(Failure::new(LND_ERR_UNSUPPORTED, "nobody is behind the blocklist")));
         };
-        // The query is handed on as it came: who asks goes with it. The answer never comes before this returns.
+        // The query is passed on with its questioner. The answer never arrives before this returns.
         match next.query(op, query) {
             Some(asked) => {
                 self.waiting.insert(asked, op);
@@ -100,7 +101,7 @@ impl Dns for Blocklist {
         }
     }
 
-    // The plugin behind has answered, or failed. The bytes are borrowed: `done` copies them.
+    // The next plugin has answered, or failed. The bytes are borrowed: `done` copies them.
     fn on_op_done(&mut self, op: Op, status: i32, bytes: &[u8]) {
         let Some(question) = self.waiting.remove(&op) else { return };
         match status {
@@ -109,7 +110,7 @@ impl Dns for Blocklist {
         }
     }
 
-    // Nobody waits any more. The host cancels what was asked for it itself.
+    // The answer is no longer needed. The host cancels the question at the next plugin.
     fn cancel(&mut self, op: Op) {
         self.waiting.retain(|_, question| *question != op);
     }

@@ -1,24 +1,24 @@
-//! Which names are blocked, and what is said of them: pure functions of DNS messages (RFC 1035 section 4), which the tests
-//! below call without lima-netd. Messages are a guest's: no index without a check.
+//! The blocked names and the answer for them: pure functions on DNS messages (RFC 1035 section 4), which the tests
+//! below call without lima-netd. Messages come from guests: every index is checked.
 
 use std::collections::HashSet;
 
-/// Names as they stand in messages (labels behind their lengths, lower case), each with all below it.
+/// Names in wire format (labels with length prefixes, lower case). A name blocks all names below it.
 #[derive(Default)]
 pub struct List {
     names: HashSet<Vec<u8>>,
 }
 
 impl List {
-    /// Adds a name, as "ads.example". False: it is no domain name.
+    /// Adds a name, as "ads.example". False if it is no domain name.
     pub fn add(&mut self, name: &str) -> bool {
         let Some(wire) = wire(name) else { return false };
         self.names.insert(wire);
         true
     }
 
-    /// Adds the names of a file: one a line, alone or behind an address as in a hosts file; `#` begins a comment. Returns
-    /// the first line that is neither.
+    /// Adds the names of a file: one per line, alone or after an address as in a hosts file; `#` begins a comment.
+    /// On failure returns the number of the first invalid line.
     pub fn add_lines(&mut self, text: &str) -> Result<(), usize> {
         for (number, line) in text.lines().enumerate() {
             let mut words = line.split('#').next().unwrap_or("").split_whitespace().peekable();
@@ -32,17 +32,17 @@ impl List {
         Ok(())
     }
 
-    /// How many names there are.
+    /// The number of names.
     pub fn count(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether the question of a message is of a blocked name, or one below it. The host has checked that there is exactly
-    /// one question.
+    /// Whether a message's question is of a blocked name, or of one below it. The host has checked that there is
+    /// exactly one question.
     pub fn blocks(&self, message: &[u8]) -> bool {
         let Some(name) = question_name(message) else { return false };
         let lower = name.to_ascii_lowercase();
-        // From the whole name up, a label less each time.
+        // The whole name first, then without its first label, and so on.
         let mut rest = &lower[..];
         while rest.len() > 1 {
             if self.names.contains(rest) {
@@ -54,7 +54,7 @@ impl List {
     }
 }
 
-/// What a guest hears of a blocked name: that there is none (NXDOMAIN), by somebody who says why (RFC 8914: blocked).
+/// The answer for a blocked name: NXDOMAIN, with the reason (RFC 8914: blocked).
 pub fn refusal(message: &[u8]) -> Option<Vec<u8>> {
     const NXDOMAIN: u8 = 3;
     const BLOCKED: [u8; 2] = [0, 15];
@@ -69,7 +69,7 @@ pub fn refusal(message: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// The name asked for, with its last zero; `None`: it is compressed, too long or cut off.
+/// The name in the question, with its final zero; `None` if it is compressed, too long or truncated.
 fn question_name(message: &[u8]) -> Option<&[u8]> {
     let bytes = message.get(12..)?;
     let mut length = 0;

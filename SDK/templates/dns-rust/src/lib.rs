@@ -1,5 +1,5 @@
-//! __NAME__, a DNS plugin of lima-netd. README.md has the drawing of the order in which these methods are called; the
-//! trait says what each may do.
+//! __NAME__, a DNS plugin of lima-netd. README.md shows the order in which these methods are called; the trait
+//! documents each of them.
 
 mod message;
 
@@ -9,7 +9,7 @@ use message::Record;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// One network's instance. Two may live in one process: keep nothing outside of it.
+/// One network's instance. Two may exist in one process, so keep no state outside of it.
 struct Instance {
     host: Host,
     known: Record,
@@ -41,8 +41,8 @@ impl Dns for Instance {
         &self.host
     }
 
-    // `op` is completed exactly once: here at once. One that answers later keeps a copy of the question, and forgets
-    // it in `cancel`.
+    // `op` must be completed exactly once, here immediately. A plugin that answers later keeps a copy of the
+    // question, and drops it in `cancel`.
     fn resolve(&mut self, op: Op, query: &DnsQuery) {
         self.questions += 1;
         match self.known.answer(query.message) {

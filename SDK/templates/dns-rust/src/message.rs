@@ -1,4 +1,4 @@
-//! What this plugin answers: a pure function from a DNS message to a DNS message (RFC 1035 section 4).
+//! This plugin's answers: a pure function from a DNS message to a DNS message (RFC 1035 section 4).
 
 use std::net::Ipv4Addr;
 
@@ -6,15 +6,15 @@ const TTL_SECONDS: u32 = 60;
 const TYPE_A_CLASS_IN: [u8; 4] = [0, 1, 0, 1];
 const REFUSED: u8 = 5;
 
-/// The one name and its address.
+/// A name and its address.
 pub struct Record {
-    /// As in a message: labels behind their lengths, lower case.
+    /// In wire format: labels with length prefixes, lower case.
     name: Vec<u8>,
     address: Ipv4Addr,
 }
 
 impl Record {
-    /// `None`: that is no domain name.
+    /// `None` if it is no domain name.
     pub fn new(name: &str, address: Ipv4Addr) -> Option<Self> {
         let mut wire = Vec::new();
         for label in name.strip_suffix('.').unwrap_or(name).split('.') {
@@ -28,7 +28,8 @@ impl Record {
         (wire.len() <= 255).then_some(Record { name: wire, address })
     }
 
-    /// The address, no data for the name's other types, REFUSED for all other names. `None`: the message is broken.
+    /// The address; NODATA for other types of the name; REFUSED for other names. `None` if the message is
+    /// malformed.
     pub fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
         let flags = *query.get(2)?;
         let question = query.get(12..)?;
@@ -53,7 +54,7 @@ impl Record {
     }
 }
 
-/// Bytes of the name at the start; `None`: it is compressed, too long or cut off.
+/// Length in bytes of the name at the start; `None` if it is compressed, too long or truncated.
 fn name_length(bytes: &[u8]) -> Option<usize> {
     let mut length = 0;
     while length < 255 {

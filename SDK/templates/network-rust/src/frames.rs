@@ -1,5 +1,5 @@
-//! What this network answers: ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest. Pure functions
-//! from a frame to a frame. Lengths come from the guest: nothing here is indexed without a check.
+//! This network's answers: ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest. Pure
+//! functions from a frame to a frame. Lengths come from the guest: every index is checked.
 
 use std::net::Ipv4Addr;
 
@@ -7,23 +7,23 @@ const MAC: [u8; 6] = [0x5a, 0x94, 0xef, 0, 0, 2];
 const LEASE_SECONDS: u32 = 86400;
 const COOKIE: [u8; 4] = [99, 130, 83, 99];
 
-/// Which addresses are whose.
+/// The addresses of gateway and guest.
 pub struct Addresses {
-    /// Ours: it answers ping.
+    /// The address that answers ping.
     pub gateway: Ipv4Addr,
-    /// What the guest gets.
+    /// The guest's address.
     pub guest: Ipv4Addr,
 }
 
 impl Addresses {
-    /// A guest gets another address of the gateway's /24. `None`: the gateway is no host of one.
+    /// The guest gets another address of the gateway's /24. `None` if the gateway is no host address of a /24.
     pub fn new(gateway: Ipv4Addr) -> Option<Self> {
         let [a, b, c, d] = gateway.octets();
         let guest = Ipv4Addr::new(a, b, c, if d == 15 { 16 } else { 15 });
         (d != 0 && d != 255).then_some(Addresses { gateway, guest })
     }
 
-    /// The answer to a frame, if there is one.
+    /// The answer to a frame, if any.
     pub fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let source = frame.get(6..12)?;
         let payload = frame.get(14..)?;
@@ -60,7 +60,7 @@ impl Addresses {
             17 => {
                 let dhcp = self.dhcp(payload)?;
                 let length = (8 + dhcp.len()) as u16;
-                // Its checksum 0: none (RFC 768).
+                // Checksum 0: not used (RFC 768).
                 let udp = [67, 68, length, 0].map(u16::to_be_bytes).concat();
                 Some(self.packet(17, [255; 4], &[udp, dhcp].concat()))
             }
@@ -90,7 +90,7 @@ impl Addresses {
             return None;
         }
         let asked = *option(options, 53)?.first()?;
-        // Another server was chosen.
+        // The client chose another server.
         if option(options, 54).is_some_and(|server| server != self.gateway.octets()) {
             return None;
         }

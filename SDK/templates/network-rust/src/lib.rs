@@ -1,5 +1,5 @@
-//! __NAME__, a network plugin of lima-netd. README.md has the drawing of the order in which these methods are called;
-//! the trait says what each may do.
+//! __NAME__, a network plugin of lima-netd. README.md shows the order in which these methods are called; the trait
+//! documents each of them.
 
 mod frames;
 
@@ -8,7 +8,7 @@ use lima_netd_plugin::{Failure, Frame, Host, LeaseRequest, Network, NetworkConfi
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-/// One network's instance. Two may live in one process: keep nothing outside of it.
+/// One network's instance. Two may exist in one process, so keep no state outside of it.
 struct Instance {
     host: Host,
     addresses: Addresses,
@@ -46,7 +46,8 @@ impl Network for Instance {
         self.received += frames.len() as u64;
         for frame in frames {
             let Some(answer) = self.addresses.answer(frame.bytes()) else { continue };
-            // 0: the guest's link is full. A network may lose a frame; what may not be lost waits for tx_ready.
+            // 0: the guest's link is full. A network may lose a frame; one that must not be lost waits for
+            // tx_ready.
             match self.host.send(port, &[SendFrame::new(&answer)]) {
                 1 => self.answered += 1,
                 _ => self.lost += 1,
@@ -59,7 +60,7 @@ impl Network for Instance {
         let _ = write!(sink, r#"{{"received":{received},"answered":{answered},"lost":{lost}}}"#);
     }
 
-    // A guest that is configured without DHCP, by `lima-netd exec`.
+    // A guest configured without DHCP, by `lima-netd exec`.
     fn reserve(&mut self, _: &LeaseRequest, sink: &mut Sink) -> Result<(), Failure> {
         let Addresses { gateway, guest } = self.addresses;
         let _ = write!(

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CreationCommand: the command that adds a network to networks.yaml, for people to paste, with the addresses
-// of Lima's default file. Pure.
+// CreationCommand: the command that adds a network to networks.yaml, for messages, with the addresses of Lima's default
+// file. Pure.
 
 package enum CreationCommand {
   /// - Parameters:
-  ///   - command: this program, as a word for a shell.
+  ///   - command: this program, quoted for a shell.
   ///   - home: " --lima-home DIR", or "".
-  ///   - networks: those that there are, or that the new file will have: no subnet of theirs is proposed.
+  ///   - networks: those that exist, or that the new file will contain: their subnets are not proposed.
   package static func text(
     _ network: String, mode: String, command: String = "lima-netd", home: String = "",
     among networks: [NetworkConfiguration] = []
@@ -27,10 +27,10 @@ package enum CreationCommand {
     return "\(command) network create \(network) \(settings)\(home)"
   }
 
-  /// For one of the networks of Lima's default file, called as their modes are; nil for other names.
+  /// For a network of Lima's default file, which has its mode's name; nil for other names.
   /// - Parameters:
-  ///   - hasFile: networks.yaml is there. Where it is not, and `isLinux`, `network setup` writes the default one and makes
-  ///     the interface, too; the default bridge is there on few hosts, so that one is created and not set up.
+  ///   - hasFile: networks.yaml exists. If not, and `isLinux`, `network setup` writes the default file and creates the
+  ///     interface, too; few hosts have the default bridge, so that `bridged` is created and not set up.
   ///   - sudo: "sudo ", or "" for root.
   package static func ofDefault(
     _ network: String, hasFile: Bool, isLinux: Bool, command: String, home: String,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkConflicts: what stands against a network though its entry is well-formed: a mode that no plugin claims, a
-// subnet that the host has an address in or a route into, guests and instances that use it. Pure.
+// NetworkConflicts: conflicts of a network whose entry is valid: a mode that no plugin serves, a subnet in which the host
+// has an address or a route, guests and instances that use it. Pure.
 
 import Platform
 
 package enum NetworkConflicts {
-  /// Nil: some plugin serves the mode.
+  /// Nil if a plugin serves the mode.
   package static func unknownMode(_ mode: String, known: [String]) -> String? {
     guard !known.contains(mode) else { return nil }
     let nearest = Identifier.nearest(to: mode, among: known)
@@ -14,7 +14,7 @@ package enum NetworkConflicts {
       + (nearest.map { "did you mean `\($0)`?" } ?? Plural.there(known))
   }
 
-  /// Nil: the host has no network and no route there. What is of an interface in `own` is the network's own.
+  /// Nil if the host has no address and no route in the subnet. Those of interfaces in `own` are the network's.
   package static func route(
     _ subnet: IPv4Subnet, among routes: [HostRoute], addresses: [HostAddress] = [],
     own: Set<String> = []
@@ -32,7 +32,7 @@ package enum NetworkConflicts {
     return nil
   }
 
-  /// The same of IPv6.
+  /// The same for IPv6.
   package static func route6(
     _ network: IPv6Network, among routes: [HostAddress6], addresses: [HostAddress6] = [],
     own: Set<String> = []
@@ -50,14 +50,14 @@ package enum NetworkConflicts {
     return nil
   }
 
-  /// Ranges that are nobody's on the Internet: RFC 1918; RFC 6598 (of carriers, used so by VPNs); RFC 5737 and RFC 2544
-  /// (examples, tests); RFC 3927.
+  /// Ranges that are not routed in the Internet: RFC 1918; RFC 6598 (carriers; also used by VPNs); RFC 5737 and RFC 2544
+  /// (documentation, tests); RFC 3927.
   private static let privateRanges = [
     (0x0A00_0000, 8), (0xAC10_0000, 12), (0xC0A8_0000, 16), (0x6440_0000, 10), (0xC000_0200, 24),
     (0xC633_6400, 24), (0xCB00_7100, 24), (0xC612_0000, 15), (0xA9FE_0000, 16),
   ].map { IPv4Subnet(containing: IPv4Address($0.0), prefixLength: $0.1) }
 
-  /// What may not be meant of a network that can be served, each a sentence without a full stop.
+  /// Warnings about a valid network that may not be intended, each a sentence without a full stop.
   package static func cautions(_ network: NetworkConfiguration) -> [String] {
     guard network.peerSocket == nil, let subnet = network.subnet else { return [] }
     var texts: [String] = []
@@ -84,7 +84,7 @@ package enum NetworkConflicts {
       + "could not reach it, nor it them"
   }
 
-  /// The instances of a Lima home whose lima.yaml names the network; one that cannot be read is passed over.
+  /// The instances of a Lima home whose lima.yaml uses the network; unreadable ones are skipped.
   package static func instances(of network: String, home: LimaHome) -> [String] {
     let names = (try? Files.list(home.path)) ?? []
     return names.filter { name in

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworkDraft: a network as `network create` and `network edit` are given it, and which keys that makes in
-// networks.yaml. The rules and words of Lima's own modes are those of `limactl network create`. Pure.
+// NetworkDraft: a network as given to `network create` and `network edit`, and the resulting keys in networks.yaml. Rules
+// and messages for Lima's modes are those of `limactl network create`. Pure.
 
 package struct NetworkDraft: Sendable, Hashable {
   package var mode: String
@@ -25,7 +25,7 @@ package struct NetworkDraft: Sendable, Hashable {
     self.interface = interface
   }
 
-  /// What a new network of this name is, where less is said: Lima's own are called as their modes are.
+  /// The defaults of a new network of this name: Lima's networks have their modes' names.
   package init(
     mode: String?, gateway: String?, dhcpEnd: String?, interface: String?,
     prefix6: String? = nil, gateway6: String? = nil, for name: String
@@ -37,12 +37,12 @@ package struct NetworkDraft: Sendable, Hashable {
       interface: interface, prefix6: prefix6, gateway6: gateway6)
   }
 
-  /// The mode of a network of which only the name is said.
+  /// The default mode of a network by its name.
   package static func usualMode(of name: String) -> String {
     NetworkConfiguration.modesWithInterface.contains(name) ? name : "user-v2"
   }
 
-  /// What is wrong with what was typed.
+  /// An error in the arguments.
   package enum Flaw: Error, Hashable, Sendable, CustomStringConvertible {
     case needs(mode: String, String)
     case refuses(mode: String, String)
@@ -100,7 +100,7 @@ package struct NetworkDraft: Sendable, Hashable {
     return entry
   }
 
-  /// What was given, as keys to set.
+  /// The given arguments as keys to set.
   package func changes() throws(Flaw) -> [NetworksText.Change] {
     var changes: [NetworksText.Change] = []
     if let gateway {
@@ -113,7 +113,7 @@ package struct NetworkDraft: Sendable, Hashable {
       changes.append(("dhcpEnd", "\(address)"))
     }
     if let interface {
-      // What sudoers, file names and Lima would refuse later.
+      // The rules of sudoers, of file names and of Lima.
       guard Identifier.isValid(interface), interface.utf8.count < 16 else {
         throw .notInterface(interface)
       }
@@ -122,7 +122,7 @@ package struct NetworkDraft: Sendable, Hashable {
     return try changes + changes6()
   }
 
-  /// All that changes of a network which gets these settings.
+  /// All changes of a network that gets these settings.
   package func changes(of before: NetworkConfiguration) throws(Flaw) -> [NetworksText.Change] {
     var changes = try changes()
     if !mode.isEmpty { changes.insert(("mode", mode), at: 0) }
@@ -136,8 +136,8 @@ package struct NetworkDraft: Sendable, Hashable {
     return changes
   }
 
-  /// What a network that is edited takes besides: keys that its mode has no use for go.
-  /// - Throws: when it would lack what its mode needs, or was given what its mode has no use for.
+  /// Additional changes of an edited network: keys without an effect in its mode are removed.
+  /// - Throws: if a required key of its mode would be missing, or a given one has no effect.
   package func completion(of before: NetworkConfiguration) throws(Flaw) -> [NetworksText.Change] {
     let settings = before.settings
     let mode = mode.isEmpty ? settings.mode : mode
@@ -160,14 +160,14 @@ package struct NetworkDraft: Sendable, Hashable {
     }
   }
 
-  /// The change of a `dhcpEnd` that is not inside the network of a new gateway: that network's last address.
+  /// The change of a `dhcpEnd` outside of the subnet of a new gateway: that subnet's last address.
   package static func end(_ end: IPv4Address, movedTo gateway: String) -> [NetworksText.Change] {
     guard let (address, length) = try? parse(gateway) else { return [] }
     let subnet = IPv4Subnet(containing: address, prefixLength: length)
     return subnet.contains(end) ? [] : [("dhcpEnd", "\(subnet.lastHost)")]
   }
 
-  /// A gateway with its prefix length, /24 where none is given.
+  /// A gateway with its prefix length, which defaults to /24.
   static func parse(_ text: String) throws(Flaw) -> (IPv4Address, Int) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = IPv4Address(String(parts[0])) else { throw .notCIDR(text) }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksFile: networks.yaml, edited on disk: read, changed as text (`NetworksText`), checked as the daemon would, and
-// written in one step. A link stays a link: its target is written. A home without the file gets Lima's default first.
-// Blocks on a disk; for the command line.
+// NetworksFile: edits networks.yaml on disk: reads it, changes it as text (`NetworksText`), validates it as the daemon
+// does, and writes it atomically. If it is a link its target is written. In a home without the file Lima's default file is
+// written first. Blocks on I/O; for commands.
 
 import Platform
 
 package enum NetworksFileError: Error, Sendable, CustomStringConvertible {
   case refused(NetworksEditError, file: String)
-  /// The result would not be served.
+  /// The result would be refused.
   case invalid(ConfigError)
   case system(SystemError)
 
@@ -43,7 +43,7 @@ package enum NetworksFileError: Error, Sendable, CustomStringConvertible {
 package struct NetworksFile {
   package let path: String
   package private(set) var text: NetworksText
-  /// False: there is no file yet; the text is the default one.
+  /// False: there is no file yet; the text is that of the default file.
   package let exists: Bool
   private let mode: UInt32
 
@@ -64,14 +64,14 @@ package struct NetworksFile {
     }
   }
 
-  /// Changes the text; the file stays.
+  /// Changes the text, not the file.
   package mutating func edit(
     _ body: (inout NetworksText) throws(NetworksEditError) -> Void
   ) throws(NetworksFileError) {
     do throws(NetworksEditError) { try body(&text) } catch { throw .refused(error, file: path) }
   }
 
-  /// The network of this name in the default text of a file that is not there yet; nil: there is none, or the file is.
+  /// The network of this name in the default file, if there is no file yet; nil otherwise.
   package func defaultNetwork(_ name: String) throws(NetworksFileError) -> NetworkConfiguration? {
     guard !exists else { return nil }
     do throws(NetworksEditError) {
@@ -80,7 +80,7 @@ package struct NetworksFile {
     return try configuration().networks.first { $0.name == name }
   }
 
-  /// The network of that default text whose subnet a new network of another name would share.
+  /// The network of the default file, if there is no file yet, whose subnet overlaps that of a new network of another name.
   package func defaultNetwork(
     withSubnetOf gateway: String, otherThan name: String
   ) throws(NetworksFileError) -> NetworkConfiguration? {
@@ -91,7 +91,7 @@ package struct NetworksFile {
     }
   }
 
-  /// What the daemon would make of it.
+  /// The configuration that the daemon would read from it.
   package func configuration() throws(NetworksFileError) -> Configuration {
     do throws(ConfigError) {
       return try ConfigDecoder.decode(
@@ -102,7 +102,7 @@ package struct NetworksFile {
     }
   }
 
-  /// - Throws: also when it would not be served.
+  /// - Throws: also if the text is no valid configuration.
   package func write() throws(NetworksFileError) {
     _ = try configuration()
     do throws(SystemError) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksMeaning: what a networks.yaml says, without order, marks and comments, for comparing two of them. Pure.
+// NetworksMeaning: the contents of a networks.yaml without order, marks and comments, to compare two of them. Pure.
 
 struct NetworksMeaning: Equatable {
   private var top: [String: JSONValue] = [:]

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksSection: which lines of a networks.yaml belong to which network. Lines count from 0. Pure.
+// NetworksSection: the lines of each network in a networks.yaml. Line numbers start at 0. Pure.
 
 struct NetworksSection {
-  /// Of the key `networks`.
+  /// Line of the key `networks`.
   var line: Int
-  /// The line of the next key at the top, or the number of lines.
+  /// Line of the next top-level key, or the number of lines.
   var end: Int
   var members: [YAMLNode.Member]
 
-  /// Where a network behind the last one begins: what is indented as deep as the networks' names belongs to them, what
-  /// is less (a comment above the next key) does not.
+  /// The line at which a new last network is inserted: lines indented at least as deep as the networks' names belong to
+  /// them, others (a comment above the next key) do not.
   func endOfContent(_ lines: [String]) -> Int {
     guard let last = members.last else { return line + 1 }
     return contentEnd(
       from: last.keyMark.line - 1, before: end, indent: last.keyMark.column - 1, lines)
   }
 
-  /// The lines of a network from its name to its last key; blank lines and comments before the next one stay.
+  /// The lines of a network from its name to its last key, without blank lines and comments before the next network.
   func range(of index: Int, _ lines: [String]) -> Range<Int> {
     let member = members[index]
     let start = member.keyMark.line - 1
@@ -25,8 +25,8 @@ struct NetworksSection {
     return start..<contentEnd(from: start, before: next, indent: member.keyMark.column, lines)
   }
 
-  /// The first line of the comment that is about a network: directly above it, as deep as its name. A blank line ends it,
-  /// and so does a line that is a network or key put out of use.
+  /// The first line of the comment about a network: directly above it with the same indentation. It ends at a blank line,
+  /// and at a line that is a network or key commented out.
   func commentStart(of index: Int, _ lines: [String]) -> Int {
     let mark = members[index].keyMark
     var start = mark.line - 1
@@ -41,7 +41,7 @@ struct NetworksSection {
     return start
   }
 
-  /// "mode: slirp" behind a "#".
+  /// Whether a comment is a key commented out, as "mode: slirp".
   private static func isOutOfUse(_ comment: Substring) -> Bool {
     let words = comment.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\r" })
     guard let first = words.first, words.count <= 2 else { return false }

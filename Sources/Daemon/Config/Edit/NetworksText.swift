@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NetworksText: adds, changes and removes networks in the text of a networks.yaml, line by line, so that comments, order
-// and spelling of all else stay. Works on block style as Lima writes it (one key a line); what is written in braces is
-// refused, with what to write by hand.
+// NetworksText: adds, changes and removes networks in the text of a networks.yaml line by line, so that comments, order and
+// spelling of the rest are kept. Supports block style as written by Lima (one key per line); flow style is refused, with
+// instructions for a manual edit.
 //
-// Invariant: an edit returns only if the text then means exactly what was there with that one change; checked by
-// reading both. Pure.
+// Invariant: an edit succeeds only if the new text means the same as the old one with that change, which is checked by
+// parsing both. Pure.
 
 /// Why an edit is refused.
 package enum NetworksEditError: Error, Hashable, Sendable {
-  /// The text before the edit is no YAML, or its networks are no mapping.
+  /// The text before the edit is invalid YAML, or `networks` is no mapping.
   case unreadable(YAMLError)
   case exists(String)
   case unknown(String, nearest: String?)
-  /// Braces, aliases, several keys in a line: an edit of lines would not do what is meant.
+  /// Flow style, aliases or several keys in a line, which editing by lines does not support.
   case byHand(key: String, line: Int)
 }
 
@@ -42,7 +42,7 @@ package struct NetworksText {
 
   // MARK: Edits
 
-  /// Adds a network behind those there are.
+  /// Adds a network after the others.
   package mutating func add(_ name: String, _ entry: [(key: String, value: String)])
     throws(NetworksEditError)
   {
@@ -90,7 +90,7 @@ package struct NetworksText {
     let indent = first.keyMark.column - 1
     var new = self
     var added: [String] = []
-    // From the last line up, so that those above keep their numbers.
+    // From the last line to the first, so that line numbers stay valid.
     var edits: [(line: Int, with: String?)] = []
     for (key, value) in changes where OptionLines.name(key) == nil {
       if let at = members.firstIndex(where: { $0.key == key }) {
@@ -157,7 +157,7 @@ package struct NetworksText {
       throw .byHand(key: "networks", line: root.mark.line)
     }
     guard let at = top.firstIndex(where: { $0.key == "networks" }) else {
-      // A document in braces cannot get a line of its own.
+      // A document in flow style cannot get an additional line.
       if let first = top.first, first.keyMark.column != 1 {
         throw .byHand(key: "networks", line: first.keyMark.line)
       }
@@ -182,7 +182,7 @@ package struct NetworksText {
     return (section, index)
   }
 
-  /// Takes `new` when it means `before` with `networks.NAME` as expected; else refuses.
+  /// Accepts `new` if it means `before` with `networks.NAME` as expected; otherwise throws.
   private mutating func accept(
     _ new: NetworksText, _ before: YAMLNode?, expecting: (name: String, node: YAMLNode?), line: Int
   ) throws(NetworksEditError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// YAMLText: how a value is written in YAML: plain where that reads back as the same text or number, else in double
-// quotes (YAML 1.2 §7.3). Pure.
+// YAMLText: writes a value in YAML: plain if it is read back as the same text or number, otherwise in double quotes (YAML
+// 1.2 §7.3). Pure.
 
 package enum YAMLText {
   /// Whether `value` may stand without quotes.

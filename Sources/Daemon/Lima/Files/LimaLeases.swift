@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LimaLeases: leases as Lima and gvproxy have them: one JSON object, addresses to MAC addresses, the gateway among them.
-// Pure.
+// LimaLeases: leases in the format of Lima and gvproxy: one JSON object, from addresses to MAC addresses, including the
+// gateway. Pure.
 
 enum LimaLeases {
   static let gatewayMAC = "5a:94:ef:e4:0c:dd"
 
-  /// The gateway of a subnet of Lima's, whatever `gateway:` says.
+  /// The gateway of a subnet in Lima, which ignores `gateway:`.
   static func gateway(of subnet: IPv4Subnet) -> String {
     IPv4Address(subnet.network.value &+ 2).description
   }
 
-  /// Those whom an IPv4 address belongs to, and the gateway: Lima and gvproxy know no other.
+  /// The leases in use with an IPv4 address, and the gateway: Lima and gvproxy have no others.
   static func map(_ leases: [LeaseReport], gateway: String?) -> [String: String] {
     var result: [String: String] = [:]
     for lease in leases where lease.isHeld && !lease.isIPv6 {
@@ -26,7 +26,7 @@ enum LimaLeases {
     return JSONValue.object(JSONObject(members)).bytes + [0x0a]
   }
 
-  /// What makes sense of a file, which anybody may have written: addresses of the subnet, MAC addresses.
+  /// The valid entries of a file, which is not trusted: addresses in the subnet, MAC addresses.
   static func decode(
     _ bytes: [UInt8], of subnet: IPv4Subnet?, gateway: String?
   ) -> [String: String] {
@@ -44,11 +44,11 @@ enum LimaLeases {
 }
 
 extension LeaseReport {
-  /// The address is the client's now: neither offered nor given back.
+  /// The client has the address: it is neither offered nor released.
   var isHeld: Bool { [nil, "bound", "static", "reserved", "auto"].contains(state) }
 
   var isIPv6: Bool { address.contains(":") }
 
-  /// Its guest's link is gone, as far as the plugin tells.
+  /// The guest is disconnected, as far as the plugin reports it.
   var isAbsent: Bool { !isHeld || name == "" }
 }

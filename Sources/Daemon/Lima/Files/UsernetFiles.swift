@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UsernetFiles: what `limactl usernet` keeps beside the sockets of a user-v2 network, and Lima looks for: the pid file,
-// by which it takes the network for running; the leases; the logs. With them an unmodified Lima uses this daemon's
-// network and starts none of its own.
+// UsernetFiles: the files of `limactl usernet` beside the sockets of a user-v2 network: the pid file, by which Lima decides
+// that the network runs; the leases; the logs. With them an unmodified Lima uses this daemon's network and does not start
+// its own.
 //
-// A pid file says little by itself: its process may be dead, and the number another's by now. Whoever answers at the
-// sockets is the one who serves (UnixSocket.listen finds out); the pid file only tells of one that is still about to.
-// UsernetKeeper has the process that our own file names.
-// Loop thread.
+// A pid file alone is not sufficient: its process may have ended, and its process id may have been reused. The process that
+// answers at the sockets serves the network (checked by UnixSocket.listen); the pid file only shows one that is starting.
+// UsernetKeeper has the process in this daemon's file. Loop thread.
 
 import Platform
 
@@ -20,7 +19,7 @@ struct UsernetFiles: Sendable {
   private var outputLog: String { directory + "/usernet.\(network).stdout.log" }
   private var errorLog: String { directory + "/usernet.\(network).stderr.log" }
 
-  /// Why the network is somebody else's.
+  /// Why another process has the network.
   enum Conflict: Error, Hashable, CustomStringConvertible {
     /// Lima holds this lock while it starts a network.
     case locked(String)
@@ -37,7 +36,7 @@ struct UsernetFiles: Sendable {
     }
   }
 
-  /// Runs `body`, which takes the sockets, while nobody else of Lima's world can.
+  /// Calls `body`, which binds the sockets, while Lima cannot start the network.
   func whileLocked(_ body: () throws -> Void) throws {
     guard let lock = try Files.lockDirectory(directory) else { throw Conflict.locked(directory) }
     defer { Descriptor.close(lock) }
@@ -45,10 +44,10 @@ struct UsernetFiles: Sendable {
     try body()
   }
 
-  /// The lock under which Lima starts a network: closing it lets it go. Nil when somebody has it.
+  /// Takes the lock under which Lima starts a network; closing the descriptor releases it. Nil if it is held.
   func lock() -> Int32? { (try? Files.lockDirectory(directory)) ?? nil }
 
-  /// The process of the pid file, if it is a living `usernet`.
+  /// The process of the pid file, if it is a running `usernet`.
   private var foreignProcess: Int32? {
     guard let bytes = try? Files.read(pidFile, limit: 64),
       let pid = Int32(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }),
@@ -58,14 +57,14 @@ struct UsernetFiles: Sendable {
     return pid
   }
 
-  /// Names the process by which Lima takes the network for running.
+  /// Writes the process by which Lima decides that the network runs.
   func publish(pid: Int32) throws(SystemError) {
     try Files.touch(outputLog, mode: 0o644)
     try Files.touch(errorLog, mode: 0o644)
     try Files.write(Array("\(pid)\n".utf8), to: pidFile, mode: 0o644)
   }
 
-  /// Idempotent; a file that names another process stays.
+  /// Idempotent; a file with another process is kept.
   func withdraw(pid: Int32) {
     guard let bytes = try? Files.read(pidFile, limit: 64),
       String(decoding: bytes, as: UTF8.self).filter({ !$0.isWhitespace }) == "\(pid)"
@@ -80,7 +79,7 @@ struct UsernetFiles: Sendable {
     return LimaLeases.decode(bytes, of: subnet, gateway: gateway)
   }
 
-  /// Unless the file says so already: a plugin may keep it itself, and know more.
+  /// Not written if its contents are the same: a plugin may write the file itself, with more data.
   func keep(_ leases: [String: String]) throws(SystemError) {
     if let bytes = try? Files.read(leasesFile, limit: 1 << 20) {
       let there = LimaLeases.decode(bytes, of: nil, gateway: nil)

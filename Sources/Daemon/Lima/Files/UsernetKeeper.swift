@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UsernetKeeper: the process that `usernet_NAME.pid` names. Lima not only takes a network for running by that process,
-// it also ends it: whenever none of its instances uses the network, `limactl` sends it SIGINT, and SIGKILL if that does
-// not help within 5 s. Were it the daemon, every network and every guest would go with it. So a process that does
-// nothing stands there for each user-v2 network: its end is Lima's word that it needs the network no more.
+// UsernetKeeper: the process in `usernet_NAME.pid`. Lima decides by that process whether a network runs, and also ends it:
+// when no instance uses the network any more, `limactl` sends it SIGINT, and SIGKILL after 5 s. If it were the daemon, all
+// networks would end. Therefore each user-v2 network has an idle process, whose end means that Lima no longer needs the
+// network.
 //
-// While Lima waits for that end the file has to be gone; afterwards it has to be there again, with another process,
-// for the sockets still listen. In between another `limactl` would start a `usernet`, which takes the sockets over. It
-// does so under a lock on the network's directory, though: that is taken while the dead process is not waited for and so
-// still counts as there, and let go when the file is back, with which a `usernet` refuses to start.
+// While Lima waits for that end the file must be absent; afterwards it must exist again, with another process, because the
+// sockets still listen. Meanwhile another `limactl` could start a `usernet`, which would take the sockets over. It does so
+// under a lock on the network's directory: this type takes the lock before it reaps the dead process, which until then
+// still exists for Lima, and releases it when the file exists again, since a `usernet` does not start then.
 //
-// The process waits at a socket for the daemon's end and ends with it, whatever ended that.
-// Loop thread.
+// The process waits on a socket for the daemon's end, and ends with it. Loop thread.
 
 import Platform
 
 final class UsernetKeeper {
-  /// Lima has ended the process.
+  /// Called when Lima has ended the process.
   var onEnd: () -> Void = {}
 
   private let files: UsernetFiles
@@ -26,7 +25,7 @@ final class UsernetKeeper {
   /// Lima's lock, while there is no file.
   var lock: Int32?
 
-  /// Lima looks every 500 ms, for 5 s.
+  /// Nanoseconds without the file: Lima checks every 500 ms, for 5 s.
   private static let absence: UInt64 = 700_000_000
   private static let patience: UInt64 = 3_000_000_000
   private static let retry: UInt64 = 20_000_000
@@ -36,7 +35,7 @@ final class UsernetKeeper {
     self.loop = loop
   }
 
-  /// The sockets listen: says so.
+  /// Called when the sockets listen: creates the file.
   func publish() throws(SystemError) {
     guard child == nil else { return }
     let (own, childs) = try UnixSocket.pair()
@@ -59,7 +58,7 @@ final class UsernetKeeper {
     }
   }
 
-  /// Before the sockets go. Idempotent.
+  /// Called before the sockets are closed. Idempotent.
   func withdraw() {
     if let timer { loop.cancel(timer) }
     timer = nil
@@ -74,7 +73,7 @@ final class UsernetKeeper {
     depart(by: MonotonicClock.now() &+ Self.patience)
   }
 
-  /// Lets the file go as soon as nobody can start a `usernet` meanwhile.
+  /// Removes the file when no `usernet` can be started meanwhile.
   private func depart(by deadline: UInt64) {
     lock = files.lock()
     guard lock != nil || MonotonicClock.now() >= deadline else {
@@ -101,7 +100,7 @@ final class UsernetKeeper {
     files.withdraw(pid: pid)
     loop.remove(socket)
     Descriptor.close(socket)
-    // It may live still, and has nothing to finish.
+    // It may still run, and has no state to save.
     ChildProcess.kill(pid, 9)
     _ = try? ChildProcess.wait(pid)
   }

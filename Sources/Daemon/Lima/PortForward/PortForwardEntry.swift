@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PortForwardEntry: an item of `portForwards` as it is written, what Lima fills in, and what Lima finds wrong with it.
-// Pure. The sentences are Lima's own, so that what the web says about them helps.
+// PortForwardEntry: an item of `portForwards` as written, with Lima's defaults and validation. Pure. Messages are Lima's,
+// so that documentation about them applies.
 
 import Platform
 
@@ -22,10 +22,10 @@ package struct PortForwardEntry: Sendable, Hashable {
 
   package init() {}
 
-  /// What Lima fills in. Idempotent.
+  /// Fills in Lima's defaults. Idempotent.
   /// - Parameters:
-  ///   - socketDirectory: where relative host sockets go, the instance's `sock`.
-  ///   - expand: replaces what stands in `{{` `}}`.
+  ///   - socketDirectory: the directory for relative host sockets, the instance's `sock`.
+  ///   - expand: expands templates between `{{` and `}}`.
   mutating func fill(
     socketDirectory: String, expand: (_ text: String, _ isHost: Bool) -> String
   ) {
@@ -45,13 +45,13 @@ package struct PortForwardEntry: Sendable, Hashable {
     if !hostSocket.hasPrefix("/") { hostSocket = socketDirectory + "/" + hostSocket }
   }
 
-  /// A problem and the key it is about.
+  /// An error with its key.
   package struct Problem: Sendable, Hashable {
     package var key: String
     package var text: String
   }
 
-  /// What is wrong with a filled entry; `field` is its name in the sentences, as "portForwards[0]".
+  /// The errors of a filled-in entry; `field` is its name in messages, as "portForwards[0]".
   func problems(field: String) -> [Problem] {
     var problems: [Problem] = []
     func say(_ key: String, _ text: String) { problems.append(Problem(key: key, text: text)) }
@@ -90,7 +90,7 @@ package struct PortForwardEntry: Sendable, Hashable {
     for (side, port, range) in [
       ("guest", guestPort, guestPortRange), ("host", hostPort, hostPortRange),
     ] {
-      // A port alone is its range: it has been reported by its own name.
+      // A range derived from a single port: the error was reported for the port.
       if range != [port, port] {
         for index in 0..<2 {
           checkPort("\(side)PortRange", "\(side)PortRange[\(index)]", range[index])
@@ -118,13 +118,13 @@ package struct PortForwardEntry: Sendable, Hashable {
     if reverse, guestSocket.isEmpty || hostSocket.isEmpty {
       say("reverse", "field `\(field).reverse` must be false")
     }
-    // Twice the same sentence, for two keys that hold the same number, helps nobody.
+    // The same message for two keys with the same number is reported once.
     var seen: Set<String> = []
     return problems.filter { seen.insert($0.text).inserted }
   }
 
   private func checkSockets(field: String, _ say: (String, String) -> Void) {
-    // A path may still lack its last byte for the NUL, as in Lima.
+    // The length excludes the NUL, as in Lima.
     let pathMax = UnixSocket.maximumPathLength + 1
     if !guestSocket.isEmpty {
       if !guestSocket.hasPrefix("/") {
@@ -154,7 +154,7 @@ package struct PortForwardEntry: Sendable, Hashable {
     }
   }
 
-  /// The rule; nil for an entry that has problems or was not filled.
+  /// The rule; nil if the entry has errors or was not filled in.
   var rule: PortForwardRule? {
     guard let transport = PortForwardRule.Transport(rawValue: proto), let guestIP, let hostIP,
       problems(field: "").isEmpty

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PortForwardRule: one checked rule of lima.yaml's `portForwards`, and the list of them that decides what becomes of
-// a port that a guest listens on. Pure. The semantics are Lima's (its hostagent's portForwarder), to the letter.
+// PortForwardRule: a validated rule of lima.yaml's `portForwards`; a list of them determines how a port that a guest
+// listens on is forwarded. Pure. The semantics are exactly Lima's (portForwarder of its hostagent).
 
 import DNSMessage
 
@@ -53,7 +53,7 @@ package struct PortForwardRule: Sendable, Hashable {
 
   package var transport: Transport
   package var guestIP: ForwardIP
-  /// With guestIP 0.0.0.0: only listeners on all addresses are meant, not those on any address.
+  /// With guestIP 0.0.0.0: matches listeners on all addresses only.
   package var guestIPMustBeZero: Bool
   package var guestPorts: ClosedRange<Int>
   /// Absolute, or "".
@@ -62,9 +62,9 @@ package struct PortForwardRule: Sendable, Hashable {
   package var hostPorts: ClosedRange<Int>
   /// Absolute, or "".
   package var hostSocket: String
-  /// From the host into the guest's side: the guest's socket leads to the host's.
+  /// Forwards a socket in the guest to one on the host.
   package var isReverse: Bool
-  /// What it matches is not forwarded.
+  /// Matching listeners are not forwarded.
   package var ignores: Bool
   /// Set up once, without waiting for a listener in the guest.
   package var isStatic: Bool
@@ -89,7 +89,7 @@ package struct PortForwardRule: Sendable, Hashable {
     self.isStatic = isStatic
   }
 
-  /// Whether the rule is about this listener.
+  /// Whether the rule matches the listener.
   func covers(_ listener: GuestListener) -> Bool {
     guard guestSocket.isEmpty, transport == .any || transport == listener.transport,
       guestPorts.contains(listener.port)
@@ -99,7 +99,7 @@ package struct PortForwardRule: Sendable, Hashable {
       || (guestIP.isUnspecified && !guestIPMustBeZero)
   }
 
-  /// Where on the host the guest's `port`, one of `guestPorts`, is to be found.
+  /// The host's end for the guest's `port`, which is one of `guestPorts`.
   func hostEnd(ofGuestPort port: Int) -> HostEnd {
     hostSocket.isEmpty
       ? .address(hostIP, port: port + hostPorts.lowerBound - guestPorts.lowerBound)
@@ -107,7 +107,7 @@ package struct PortForwardRule: Sendable, Hashable {
   }
 }
 
-/// A socket of the guest that listens, as its agent reports it.
+/// A listening socket in the guest, as reported by its agent.
 package struct GuestListener: Sendable, Hashable {
   package var address: ForwardIP
   package var port: Int
@@ -121,7 +121,7 @@ package struct GuestListener: Sendable, Hashable {
   }
 }
 
-/// Where a forward listens.
+/// The host's end of a forward.
 package enum HostEnd: Sendable, Hashable, CustomStringConvertible {
   case address(ForwardIP, port: Int)
   case socket(String)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PortForwardRules: the effective list of an instance. The first rule that covers a listener decides. Before the
-// instance's own stand two that keep the guest's SSH server, and a listener on the host's SSH port, out of it; behind
-// them one that forwards the guest's loopback to the host's.
+// PortForwardRules: the effective list of an instance. The first matching rule decides. Two rules precede the instance's
+// own: they exclude the guest's SSH server, and a listener on the host's SSH port. One follows them: it forwards the
+// guest's loopback to the host's.
 
 package enum PortForwardDecision: Sendable, Hashable {
   case forward(HostEnd)
-  /// Some rule says so, or none says otherwise.
+  /// A rule excludes it, or no rule matches.
   case ignore
-  /// A static rule has its port already: there is nothing to do when a listener comes.
+  /// A static rule has the port already: a listener needs no action.
   case isStatic
 }
 
@@ -16,9 +16,9 @@ package struct PortForwardRules: Sendable {
   package let rules: [PortForwardRule]
 
   /// - Parameters:
-  ///   - instance: the instance's own, in order of precedence.
-  ///   - sshLocalPort: 0 when it has none.
-  ///   - plain: only the static ones hold.
+  ///   - instance: the instance's own rules, in order of precedence.
+  ///   - sshLocalPort: 0 if there is none.
+  ///   - plain: only static rules are used.
   package init(instance: [PortForwardRule], sshLocalPort: Int, plain: Bool = false) {
     func ignoring(_ port: Int) -> PortForwardRule {
       PortForwardRule(guestIP: .anyIPv4, guestPorts: port...port, ignores: true)
@@ -32,15 +32,15 @@ package struct PortForwardRules: Sendable {
       + [PortForwardRule()]
   }
 
-  /// What becomes of a listener of the guest.
+  /// The decision for a listener of the guest.
   package func decision(for listener: GuestListener) -> PortForwardDecision {
-    // Lima looks at the port alone.
+    // Lima compares the port only.
     if rules.contains(where: { $0.isStatic && $0.guestPorts.contains(listener.port) }) {
       return .isStatic
     }
     for rule in rules where rule.covers(listener) {
       guard rule.ignores else { return .forward(rule.hostEnd(ofGuestPort: listener.port)) }
-      // To ignore one address says nothing about the others that an unspecified listener has, too.
+      // A rule for one address does not exclude the other addresses of an unspecified listener.
       if listener.address.isUnspecified, !rule.guestIP.isUnspecified { continue }
       return .ignore
     }

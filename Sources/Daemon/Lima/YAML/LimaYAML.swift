@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LimaYAML: what a lima.yaml says about networking, as written. Everything else in the file is Lima's business. Values.
+// LimaYAML: the networking part of a lima.yaml, as written. Other parts are ignored. Values.
 
 package struct LimaYAML: Sendable {
   /// An item of `networks`.
   package struct NetworkEntry: Sendable, Hashable {
-    /// Of networks.yaml.
+    /// Name of a network in networks.yaml.
     package var lima = ""
     package var socket = ""
     package var vzNAT: Bool?
@@ -15,18 +15,18 @@ package struct LimaYAML: Sendable {
     package var source = Source()
   }
 
-  /// An item of `portForwards` and where it stands.
+  /// An item of `portForwards` with its position.
   package struct Forward: Sendable, Hashable {
     package var entry: PortForwardEntry
     package var source = Source()
   }
 
-  /// Where something is written: for the messages.
+  /// Position in a file, for messages.
   package struct Source: Sendable, Hashable {
     package var file = ""
     package var marks: [String: Mark] = [:]
 
-    /// The mark of a key, else of the item.
+    /// The mark of a key, or of the item.
     func mark(_ key: String) -> Mark? { marks[key] ?? marks[""] }
   }
 
@@ -38,19 +38,20 @@ package struct LimaYAML: Sendable {
   package var sshLocalPort: Int?
   package var resolverEnabled: Bool?
   package var resolverIPv6: Bool?
-  /// Names, lower case, without a final dot, to an address or another name.
+  /// From names in lower case without a final dot to an address or another name.
   package var resolverHosts: [String: String] = [:]
   package var dns: [String] = []
   package var param: [String: String] = [:]
-  /// Where `dns` and `ssh.localPort` stand.
+  /// The position of `dns` and `ssh.localPort`.
   package var source = Source()
-  /// Keys that have no effect, and may be meant.
+  /// Keys without an effect that may be mistakes.
   package var warnings: [LimaYAMLProblem] = []
 
   package init() {}
 
-  /// Lima's merge of default.yaml, lima.yaml and override.yaml: lists of networks are joined in that order, of forwards
-  /// in the opposite; a network with the `interface` of an earlier one changes that one; single values: the last wins.
+  /// Lima's merge of default.yaml, lima.yaml and override.yaml: lists of networks are concatenated in that order, of
+  /// forwards in reverse; a network with the `interface` of an earlier one changes that one; of single values the last is
+  /// used.
   package static func merged(default low: LimaYAML, instance: LimaYAML, override high: LimaYAML)
     -> LimaYAML
   {
@@ -85,7 +86,7 @@ package struct LimaYAML: Sendable {
     guard !entry.interface.isEmpty,
       let index = networks.firstIndex(where: { $0.interface == entry.interface })
     else { return networks.append(entry) }
-    // A network or a socket takes the place of the other; with both the network does.
+    // A network and a socket replace each other; if both are given the network is used.
     if !entry.lima.isEmpty {
       networks[index].lima = entry.lima
       networks[index].socket = ""
@@ -98,19 +99,19 @@ package struct LimaYAML: Sendable {
   }
 }
 
-/// Something in a lima.yaml that cannot be.
+/// An error or warning about a lima.yaml.
 package struct LimaYAMLProblem: Sendable, Hashable, CustomStringConvertible {
   package var file: String
   package var mark: Mark?
   package var text: String
 
-  /// "FILE:LINE:COLUMN: what is wrong"
+  /// "FILE:LINE:COLUMN: message"
   package var description: String {
     "\(file)\(mark.map { ":\($0.line):\($0.column)" } ?? ""): \(text)"
   }
 }
 
-/// A lima.yaml that is refused, with everything that is wrong with it.
+/// An invalid lima.yaml, with all of its errors.
 package struct LimaYAMLError: Error, Sendable, Hashable, CustomStringConvertible {
   package var problems: [LimaYAMLProblem]
 

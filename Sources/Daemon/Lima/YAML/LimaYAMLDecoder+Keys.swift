@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Keys of a lima.yaml that have no effect on networking though they may be meant to. Lima warns of unknown fields by itself when
-// it reads the file (pkg/limayaml/load.go); a file that only this daemon reads would be taken without a word.
+// Keys of a lima.yaml without an effect on networking that are probably mistakes. Lima warns of unknown fields when it
+// reads the file (pkg/limayaml/load.go); a file that is only read by this daemon would get no warning otherwise.
 
 import Platform
 
 extension LimaYAMLDecoder {
-  /// Those that are read here.
+  /// The keys read here.
   private static let ownKeys = [
     "vmType", "arch", "plain", "ssh", "dns", "param", "hostResolver", "networks", "portForwards",
   ]
-  /// Lima's others. A later version may have more, so that only what resembles one of ours is taken for a mistake.
+  /// Lima's other keys. Later versions may have more, so that only a key similar to one read here is taken for a mistake.
   private static let otherKeys: Set<String> = [
     "minimumLimaVersion", "base", "vmOpts", "os", "images", "cpuType", "cpus", "memory", "disk",
     "additionalDisks", "mounts", "mountTypesUnsupported", "mountType", "mountInotify", "firmware",
@@ -32,7 +32,7 @@ extension LimaYAMLDecoder {
     "hostPort", "hostPortRange", "hostSocket", "proto", "reverse", "ignore", "static",
   ]
 
-  /// Of the file as a whole.
+  /// Checks the top-level keys.
   mutating func checkTop(_ root: YAMLNode) {
     guard case .mapping(let members) = root.content else { return }
     for member in members where !Self.ownKeys.contains(member.key) {
@@ -49,7 +49,7 @@ extension LimaYAMLDecoder {
     }
   }
 
-  /// Of a part that is read whole.
+  /// Checks the keys of a mapping all of whose keys are known.
   mutating func check(_ node: YAMLNode, _ field: String, _ known: [String]) {
     guard case .mapping(let members) = node.content else { return }
     for member in members where !known.contains(member.key) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// LimaYAMLDecoder: a YAML tree to a LimaYAML. Types are checked here, meaning in LimaYAMLCheck.swift. Keys of Lima's that are
-// about something else are passed over; what is misspelt, as far as it can be told, is a warning (LimaYAMLDecoder+Keys.swift).
+// LimaYAMLDecoder: converts a YAML tree to a LimaYAML. Types are checked here, values in LimaYAMLCheck.swift. Unrelated
+// keys of Lima are ignored; misspelt ones, where detectable, are warnings (LimaYAMLDecoder+Keys.swift).
 
 import DNSMessage
 
@@ -12,7 +12,7 @@ package struct LimaYAMLDecoder {
 
   init(file: String) { self.file = file }
 
-  /// - Parameter bytes: of `file`.
+  /// - Parameter bytes: the contents of `file`.
   package static func decode(_ bytes: [UInt8], file: String) throws(LimaYAMLError) -> LimaYAML {
     var decoder = LimaYAMLDecoder(file: file)
     var yaml = LimaYAML()
@@ -153,7 +153,7 @@ package struct LimaYAMLDecoder {
       problem("field `\(field)` must be a mapping, not \(node.kindName)", node)
       return [:]
     }
-    // The reader has refused keys that repeat.
+    // The reader has refused duplicate keys.
     return Dictionary(members.map { ($0.key, $0.value) }) { $1 }
   }
 
@@ -190,7 +190,7 @@ package struct LimaYAMLDecoder {
 
   private mutating func integer(_ node: YAMLNode?, _ field: String) -> Int? {
     guard let node, !node.isNull else { return nil }
-    // Lima takes a number in quotes for the number.
+    // Lima accepts a quoted number.
     guard case .scalar(let text, _) = node.content,
       case .integer(let value) = YAMLNode(
         content: .scalar(text: text, plain: true), mark: node.mark

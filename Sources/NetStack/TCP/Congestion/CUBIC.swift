@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CUBIC (RFC 9438): after a loss the window grows along a cubic curve whose flat part lies where the
-// loss was, by time and not by round trips. Integers; bytes where the RFC has segments, milliseconds
-// where it has seconds.
+// CUBIC (RFC 9438): after a loss the window is a cubic function of the time since the loss, with its inflection point at
+// the window before the loss. Integer arithmetic: bytes where the RFC has segments, milliseconds where it has seconds.
 //
-// Where NewReno would be faster the window is NewReno's (§4.3): so with short round trips.
+// Where NewReno's window would be larger, that window is used (§4.3), which is the case with short round trips.
 
-/// See the head of this file.
+/// CUBIC (RFC 9438).
 struct CUBIC: CongestionControl {
   private(set) var window: UInt32
   private(set) var threshold: UInt32
   private(set) var curve: Curve
 
-  /// What it remembers of the last reduction.
+  /// State of the last reduction.
   struct Curve: BitwiseCopyable {
-    /// W_max: the window before the last reduction, less if it was shrinking (§4.7). Bytes.
+    /// W_max: the window before the last reduction, reduced further if the window had been shrinking (§4.7). Bytes.
     fileprivate(set) var maximum: UInt32 = 0
     /// cwnd_prior: the window before the last reduction, bytes (§4.3).
     fileprivate var prior: UInt32 = 0
-    /// W_est: what NewReno's window would be, bytes (§4.3).
+    /// W_est: the window that NewReno would have, bytes (§4.3).
     fileprivate var estimate: UInt32 = 0
-    /// K: when the curve reaches `maximum`, milliseconds after the epoch's start (§4.2).
+    /// K: milliseconds from the start of the epoch until the curve reaches `maximum` (§4.2).
     fileprivate(set) var plateau: UInt32 = 0
-    /// t_epoch: when congestion avoidance began, milliseconds of the clock as they wrap; 0 while it has not.
+    /// t_epoch: the start of congestion avoidance in milliseconds, modulo 2^32; 0 before it has begun.
     fileprivate var epoch: UInt32 = 0
   }
 
@@ -40,7 +39,7 @@ struct CUBIC: CongestionControl {
   private static let scale: UInt64 = 4
   /// α_cubic * 17: 3 * (1 - β_cubic) / (1 + β_cubic) is 9/17 (§4.3).
   private static let alpha: UInt64 = 9
-  /// The longest time that the curve is followed: beyond it every window is too small. Milliseconds.
+  /// Maximum time since the epoch's start for which the curve is computed, milliseconds: it bounds the arithmetic.
   private static let longest: UInt64 = 1 << 20
 
   mutating func acknowledged(_ bytes: UInt32, isAfterTimeout: Bool, _ path: CongestionPath) {
@@ -62,8 +61,8 @@ struct CUBIC: CongestionControl {
       // The Reno-friendly region (§4.3).
       growth = curve.estimate > window ? curve.estimate &- window : 0
     } else {
-      // The concave and convex regions (§4.4, §4.5): a part of the way to where the curve is in a
-      // round trip, which is no more than half of the window (§4.2).
+      // The concave and convex regions (§4.4, §4.5): per round trip the window moves to the curve's value one round trip
+      // ahead, but grows by no more than half (§4.2).
       let ahead = height(at: elapsed &+ UInt64(path.roundTrip / 1000), path.segmentSize)
       let target = max(window, min(ahead, window &+ window / 2))
       growth = UInt32(
@@ -73,7 +72,7 @@ struct CUBIC: CongestionControl {
     window = Self.bounded(window &+ growth, path)
   }
 
-  /// Seven tenths of what is under way (§4.6), not below two segments, and fast convergence (§4.7).
+  /// The window becomes 0.7 of the bytes in flight (§4.6), at least two segments, with fast convergence (§4.7).
   mutating func congested(flight: UInt32, _ path: CongestionPath) {
     let before = min(flight, window)
     curve.maximum =
@@ -86,7 +85,7 @@ struct CUBIC: CongestionControl {
     curve.epoch = 0
   }
 
-  /// What follows starts from its own window: K is 0, and W_max the window then (§4.8).
+  /// The next epoch starts from the window at its begin: K is 0, and W_max is that window (§4.8).
   mutating func timedOut(_ path: CongestionPath) {
     window = path.segmentSize
     curve.maximum = 0
@@ -95,7 +94,7 @@ struct CUBIC: CongestionControl {
 
   mutating func allow(_ bytes: UInt32) { window = bytes }
 
-  /// §4.9.1, without the place on the curve: it is flat where the window is.
+  /// Undoes a reduction (§4.9.1). K is not restored: the curve starts flat at the restored window.
   mutating func restore(_ before: UInt32) {
     window = max(before, window)
     threshold = max(threshold, window)
@@ -131,7 +130,7 @@ struct CUBIC: CongestionControl {
     let plateau = UInt64(curve.plateau)
     let isBefore = elapsed < plateau
     let distance = min(isBefore ? plateau &- elapsed : elapsed &- plateau, Self.longest)
-    // At most 2^60, and a segment below 2^16: divided first.
+    // `distance`^3 is at most 2^60 and a segment below 2^16: dividing first prevents overflow.
     let segments = distance &* distance &* distance / 10_000_000
     let bytes = segments &* Self.scale &* UInt64(segmentSize) / 1000
     if isBefore { return UInt64(curve.maximum) > bytes ? curve.maximum &- UInt32(bytes) : 0 }
@@ -153,7 +152,7 @@ struct CUBIC: CongestionControl {
 
   /// The largest number whose cube is not above `value`.
   static func cubeRoot(_ value: UInt64) -> UInt32 {
-    // Of 64 bits it has 22: from the highest on.
+    // The root of a 64-bit number has 22 bits; they are found from the highest to the lowest.
     var root: UInt64 = 0
     var bit: UInt64 = 1 << 21
     while bit != 0 {

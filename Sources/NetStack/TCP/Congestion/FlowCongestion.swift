@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The congestion control of a connection: one of the algorithms, chosen when the connection is made. Their
-// types are known here, so that the compiler sees through the protocol. All have a window and a threshold,
-// which lie side by side whichever it is: what each segment asks is answered without asking which.
+// The congestion control of a connection: one of the algorithms, chosen when the connection is created. It switches over
+// concrete types, so that the compiler specialises the protocol's functions. Window and threshold are stored at the same
+// place for all, and are read without a switch.
 
-/// The algorithms that there are, by the names that configurations have for them.
+/// The available algorithms; raw values are their names in configurations.
 public enum CongestionAlgorithm: String, Sendable, CaseIterable, BitwiseCopyable {
   case newReno = "reno"
   case cubic
 }
 
-/// See the head of this file.
+/// A connection's congestion control, of either algorithm.
 struct FlowCongestion: CongestionControl {
   private(set) var window: UInt32 = Self.unlimited
   private(set) var threshold: UInt32 = 0
-  /// CUBIC's own; of NewReno unused.
+  /// State of CUBIC; unused by NewReno.
   private var curve = CUBIC.Curve()
   private let algorithm: CongestionAlgorithm
 

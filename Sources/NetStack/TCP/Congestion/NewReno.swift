@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TCP's standard congestion control (RFC 5681 §3.1), by the bytes that are acknowledged (RFC 3465).
-// What is sent while a loss is repaired is the sender's (RFC 6582, RFC 6675).
+// TCP's standard congestion control (RFC 5681 §3.1) with appropriate byte counting (RFC 3465). Which segments are
+// retransmitted is decided by TCPSender (RFC 6582, RFC 6675).
 
-/// See the head of this file. Bytes.
+/// NewReno. Windows in bytes.
 struct NewReno: CongestionControl {
   private(set) var window: UInt32
   private(set) var threshold: UInt32
@@ -15,8 +15,8 @@ struct NewReno: CongestionControl {
     self.threshold = threshold
   }
 
-  /// Slow start below the threshold, from there on about a segment for each round trip (congestion
-  /// avoidance, RFC 5681 §3.1, equation 3).
+  /// Slow start below the threshold; above it congestion avoidance, about one segment per round trip (RFC 5681 §3.1,
+  /// equation 3).
   mutating func acknowledged(_ bytes: UInt32, isAfterTimeout: Bool, _ path: CongestionPath) {
     guard bytes > 0, isLimiting else { return }
     let growth: UInt32
@@ -30,14 +30,14 @@ struct NewReno: CongestionControl {
     window = Self.bounded(window &+ growth, path)
   }
 
-  /// SMSS * SMSS / cwnd for each segment acknowledged, a byte at least.
+  /// SMSS * SMSS / cwnd for each segment acknowledged, at least one byte.
   static func avoidance(window: UInt32, bytes: UInt32, segmentSize: UInt32) -> UInt32 {
     let bytes = UInt64(min(bytes, window))
     return max(
       1, UInt32(truncatingIfNeeded: UInt64(segmentSize) &* bytes / UInt64(max(1, window))))
   }
 
-  /// Half of what is under way, not below two segments.
+  /// The threshold becomes half of the bytes in flight, at least two segments (RFC 5681 §3.1, equation 4).
   mutating func congested(flight: UInt32, _ path: CongestionPath) {
     threshold = max(min(flight, window) / 2, path.segmentSize &* 2)
     window = threshold

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Towards the guest: a client of a forward was accepted, and a connection is opened to the guest
-// for it (RFC 9293 §3.10.1, §3.10.7.3).
+// Active opens towards a guest (RFC 9293 §3.10.1, §3.10.7.3): a forward accepted a client on the host, and a connection to
+// the guest is opened for it.
 
 import Wire
 
 extension TCPEngine {
-  /// Leads a connected stream socket of the host (an accepted client of a forward) to a port of
-  /// a guest: opens a connection towards the guest and carries the bytes both ways. The engine
-  /// owns `socket` from here on, whatever comes of it: a guest that refuses, or never answers,
-  /// resets it. Followed by `Stack.endOfIteration` when called outside of an entry point.
+  /// Connects an accepted stream socket of the host (a forward's client) to a port number of a guest: opens a connection to
+  /// the guest and relays bytes in both directions. Call `Stack.endOfIteration` afterwards when outside of an entry point
+  /// of the stack. Loop thread.
+  ///
+  /// The engine owns `socket` in every case; it is reset if the guest refuses or does not answer.
   /// - Parameters:
-  ///   - source: whom the guest sees as its peer. Port 0, or one that is taken: the engine picks.
-  ///   - owner: given to `ForwardEngine.flowClosed` when the flow is over; 0 for nobody.
-  ///   - isPrepared: the socket was accepted by a listener that `prepareListener` saw.
-  /// - Returns: false when there is no room for another flow (the socket is closed, and
-  ///   `flowClosed` is not called).
+  ///   - source: the peer's address that the guest sees. The engine chooses the port number if it is 0 or in use.
+  ///   - owner: passed to `ForwardEngine.flowClosed` when the flow has ended; 0 for none.
+  ///   - isPrepared: the socket inherits its options from a listener that `prepareListener` has set up.
+  /// - Returns: false if no flow can be created; the socket is closed, and `flowClosed` is not called.
   package func openTowardGuest(
     socket: Int32, link: UInt32, guest: Endpoint, source: Endpoint, owner: UInt32,
     isPrepared: Bool = false
@@ -50,7 +50,7 @@ extension TCPEngine {
     return true
   }
 
-  /// A segment in SYN-SENT (RFC 9293 §3.10.7.3).
+  /// Handles a segment in SYN-SENT (RFC 9293 §3.10.7.3).
   func inputSynSent(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
     let hasAck = segment.flags.contains(.ack)
     if hasAck, segment.acknowledgement != flow.pointee.sender.maximum {
@@ -88,7 +88,7 @@ extension TCPEngine {
         receive(flow, rest, hasFin: hasFin)
       }
     } else {
-      // Both sides opened at once (RFC 9293 §3.5, figure 8).
+      // Simultaneous open (RFC 9293 §3.5, figure 8).
       flow.pointee.state = .synReceived
       sendSyn(flow)
       setInterest(flow, .read)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a segment acknowledges (RFC 9293 §3.10.7.4, fifth): the sender takes it, and here is what follows
-// for the bytes that are kept, the socket and the connection's state. What it reports: TCPEngine+Reports.
+// The acknowledgement of a segment (RFC 9293 §3.10.7.4, fifth): TCPSender processes it; this file applies the consequences
+// for the buffered bytes, the host socket and the connection's state. SACK blocks: TCPEngine+Reports.
 
 import Wire
 
 extension TCPEngine {
-  /// Takes the acknowledgement and the window of a segment; false when the segment is to be
-  /// dropped, or when the flow is gone.
+  /// Processes the acknowledgement and the window of a segment. False if the segment must be dropped, or the flow was
+  /// closed.
   @inline(__always)
   func acknowledge(_ flow: FlowPointer, _ segment: Segment) -> Bool {
     let ack = segment.acknowledgement
@@ -23,7 +23,7 @@ extension TCPEngine {
       ack == flow.pointee.sender.unacknowledged && segment.payload.count == 0
       && !segment.flags.contains(.fin) && window == flow.pointee.sender.window
     let isDuplicate = changesNothing && !flow.pointee.sender.isIdle
-    // Only then can it say something of what arrived or is lost.
+    // A segment without options reports nothing about loss, unless earlier ones left marks or a probe is outstanding.
     let isReport =
       segment.packet.headerLength > TCPHeader.minimumLength
       || !flow.pointee.sender.flags.isDisjoint(with: [.isMarked, .tailProbed])
@@ -40,7 +40,7 @@ extension TCPEngine {
     return flow.pointee.state != .closed
   }
 
-  /// What the sender's congestion control is told.
+  /// The path's properties for the congestion control.
   @inline(__always)
   func path(of flow: FlowPointer) -> CongestionPath {
     CongestionPath(
@@ -62,12 +62,12 @@ extension TCPEngine {
     if outcome.contains(.outputDue) { touch(flow, .outputDue) }
   }
 
-  /// New bytes are acknowledged.
+  /// Processes an acknowledgement of new bytes.
   @inline(__always)
   private func advance(_ flow: FlowPointer, to ack: UInt32) {
     let from = flow.pointee.sender.unacknowledged
     let end = flow.pointee.sender.end
-    // The FIN comes after the data and holds no byte.
+    // The FIN follows the data and is no byte of it.
     let finAcknowledged =
       flow.pointee.sender.flags.contains(.finSent) && Sequence32.less(end, ack)
     let dataEnd = finAcknowledged ? end : ack

@@ -2,18 +2,18 @@
 //
 // How connections end (RFC 9293 §3.6, §3.10.4-7).
 //
-//   guest's FIN ──► all its bytes in the kernel ──► ACK of it, shutdown(SHUT_WR)
-//   end of the socket's data ──► all of it sent ──► FIN to the guest
-//   RST from the guest ──► what it sent before, then the socket is closed with a reset
-//   an error of the socket ──► what it brought before, then RST to the guest
+//   FIN of the guest ──► all its bytes are in the kernel ──► ACK of the FIN, shutdown(SHUT_WR)
+//   end of the host socket's data ──► all of it is sent ──► FIN to the guest
+//   RST of the guest ──► bytes received before it are sent, then the socket is closed with a reset
+//   error of the host socket ──► bytes read before it are sent, then RST to the guest
 //
-// The socket is closed as soon as both its directions are over, even while the guest still has
-// bytes to acknowledge. An RST that finds the link full waits for it, as data does.
+// The host socket is closed when both of its directions have ended, even if the guest has yet to acknowledge bytes. An RST
+// that the link does not take is sent later, as data is.
 
 import LibC
 
 extension TCPEngine {
-  /// The guest's FIN was taken.
+  /// The guest's FIN was received in order.
   func guestFinished(_ flow: FlowPointer) {
     switch flow.pointee.state {
     case .established, .synReceived: flow.pointee.state = .closeWait
@@ -23,12 +23,12 @@ extension TCPEngine {
     }
   }
 
-  /// The guest acknowledged our FIN.
+  /// The guest acknowledged the FIN sent to it.
   func ourFinAcknowledged(_ flow: FlowPointer) {
     switch flow.pointee.state {
     case .finWait1: flow.pointee.state = .finWait2
     case .closing: enterTimeWait(flow, for: stack.config.timeWait)
-    // The guest's TIME-WAIT; ours only as long as the host still takes its bytes.
+    // TIME-WAIT is the guest's; the flow stays only until the host has taken all of its bytes.
     case .lastAck: enterTimeWait(flow, for: 0)
     default: break
     }
@@ -48,7 +48,7 @@ extension TCPEngine {
     armTimer(flow)
   }
 
-  /// The ACK of the guest's FIN, before the flow is forgotten.
+  /// Sends the ACK of the guest's FIN before the flow is removed.
   private func acknowledgeLast(_ flow: FlowPointer) {
     let window = receiveLimit(flow) >> UInt32(flow.pointee.receiver.windowScale)
     sendControl(
@@ -57,7 +57,7 @@ extension TCPEngine {
   }
 
   func timeWaitOver(_ flow: FlowPointer) {
-    // The host has not taken all of the guest's bytes: it ends when it has.
+    // The flow ends when the host has taken the rest of the guest's bytes.
     if flow.pointee.fd >= 0 {
       flow.pointee.sender.deadline = 0
       return
@@ -65,7 +65,7 @@ extension TCPEngine {
     close(flow)
   }
 
-  /// Closes the socket when both its directions are over.
+  /// Closes the host socket if both of its directions have ended.
   func closeHostIfDone(_ flow: FlowPointer) {
     guard flow.pointee.flags.contains([.hostShut, .hostFinished]), flow.pointee.fd >= 0
     else { return }
@@ -73,8 +73,8 @@ extension TCPEngine {
     if flow.pointee.state == .timeWait, flow.pointee.sender.deadline == 0 { close(flow) }
   }
 
-  /// A send said that the host's side has failed. What came from it before lies in the socket
-  /// and is read, then the guest is told as TCP tells it.
+  /// A send to the host socket failed. Bytes that the host sent before the failure are still in the socket: they are read
+  /// and sent to the guest before the failure is.
   func hostFailed(_ flow: FlowPointer) {
     guard flow.pointee.state != .detached else { return abandon(flow) }
     guard !flow.pointee.flags.contains(.hostFailed) else { return }
@@ -85,13 +85,13 @@ extension TCPEngine {
     if flow.pointee.flags.contains(.hostFinished) {
       resetAfterData(flow)
     } else {
-      // The socket stays ready until its end was read.
+      // The socket stays readable until its end has been read.
       readable(flow)
     }
   }
 
-  /// Nothing more can be read from a socket that has failed: the guest gets all that was read, as
-  /// far as its window reaches, and then an RST.
+  /// Nothing more can be read from a failed host socket: the guest gets all bytes read before, as its window allows, and
+  /// then an RST.
   func resetAfterData(_ flow: FlowPointer) {
     if !flow.pointee.flags.contains(.hostFailed) { counters.resetByHost &+= 1 }
     guard flow.pointee.state != .timeWait, flow.pointee.state != .detached else {
@@ -104,8 +104,8 @@ extension TCPEngine {
     touch(flow, .outputDue)
   }
 
-  /// Ends the flow with a reset both ways; what the guest has not acknowledged is dropped. The
-  /// flow is closed when this returns, unless the guest's link is full.
+  /// Ends the flow with resets in both directions and drops bytes that the guest has not acknowledged. The flow is closed
+  /// on return, unless the guest's link is full.
   func resetGuest(_ flow: FlowPointer) {
     switch flow.pointee.state {
     case .closed: return
@@ -115,7 +115,7 @@ extension TCPEngine {
     closeSocket(flow, reset: true)
     dropReceived(flow)
     if flow.pointee.sender.table != 0 {
-      // Frames that are collected but not sent point into the chunks.
+      // Frames queued in this iteration point into the flow's chunks.
       flush()
       store.releaseAll(&flow.pointee.sender.table)
     }
@@ -126,8 +126,8 @@ extension TCPEngine {
     resetWhenSent(flow)
   }
 
-  /// Sends the RST that is due once all data is out and no loss is being repaired, and forgets the
-  /// flow when the link has taken it.
+  /// Sends a pending RST once all data is sent and no loss recovery is in progress, and closes the flow when the link has
+  /// taken the RST.
   func resetWhenSent(_ flow: FlowPointer) {
     guard Sequence32.lessOrEqual(flow.pointee.sender.end, flow.pointee.sender.next),
       flow.pointee.sender.flags.isDisjoint(with: [.inRecovery, .inLoss]),
@@ -135,12 +135,12 @@ extension TCPEngine {
     else { return }
     sendReset(flow, at: flow.pointee.sender.maximum, waits: true)
     flush()
-    // The link did not take it, or something before it: once more when it does.
+    // The link did not take the RST, or a frame before it: retried when the link has room.
     guard !flow.pointee.flags.contains(.isWaiting) else { return }
     close(flow)
   }
 
-  /// Forgets what the guest sent and the host has not taken.
+  /// Drops bytes from the guest that the host has not taken.
   private func dropReceived(_ flow: FlowPointer) {
     flow.pointee.receiver.batchHead = -1
     flow.pointee.receiver.batchTail = -1
@@ -149,14 +149,14 @@ extension TCPEngine {
     flow.pointee.receiver.hostNext &+= flow.pointee.receiver.pendingCount
   }
 
-  /// Ends the flow with a reset towards the host, and without a word to the guest.
+  /// Ends the flow with a reset towards the host only; the guest is sent nothing.
   func abandon(_ flow: FlowPointer) {
     guard flow.pointee.state != .closed else { return }
     closeSocket(flow, reset: true)
     close(flow)
   }
 
-  /// Forgets the flow. Its slot is given back at the end of the iteration.
+  /// Removes the flow. Its slot is freed at the end of the iteration.
   func close(_ flow: FlowPointer) {
     guard flow.pointee.state != .closed else { return }
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
@@ -166,7 +166,7 @@ extension TCPEngine {
     flow.pointee.state = .closed
     stack.timers.cancel(flow.pointee.timer)
     flow.pointee.timer = 0
-    // Frames that are collected but not sent point into the chunks.
+    // Frames queued in this iteration point into the flow's chunks.
     if flow.pointee.sender.table != 0 {
       flush()
       store.releaseAll(&flow.pointee.sender.table)
@@ -180,7 +180,7 @@ extension TCPEngine {
     touch(flow, [])
   }
 
-  /// Tells the forward that the connection came by that it is over.
+  /// Notifies the forward that opened the connection of its end.
   func endOwnership(_ flow: FlowPointer) {
     guard flow.pointee.owner != 0 else { return }
     if flow.pointee.fd >= 0 { forwards.socketClosed(flow.pointee.owner) }
@@ -188,7 +188,7 @@ extension TCPEngine {
     flow.pointee.owner = 0
   }
 
-  /// Closes the socket of a flow, if it has one.
+  /// Closes the flow's host socket, if any.
   private func closeSocket(_ flow: FlowPointer, reset: Bool) {
     guard flow.pointee.fd >= 0 else { return }
     if flow.pointee.owner != 0 { forwards.socketClosed(flow.pointee.owner) }
@@ -203,8 +203,8 @@ extension TCPEngine {
     leaveDestination(flow)
   }
 
-  /// Closes a socket when the iteration ends; with `reset` at once (its descriptor may be needed), and its
-  /// peer gets an RST, whatever it still had to read.
+  /// Closes a host socket at the end of the iteration. With `reset` it is closed at once (its descriptor may be needed),
+  /// and the peer gets an RST, regardless of unread bytes.
   func closeDescriptor(_ fd: Int32, reset: Bool, resetsOnClose: Bool = false) {
     guard reset else { return closeLater(fd, resetsOnClose: resetsOnClose) }
     if !resetsOnClose { stack.calls.setResetOnClose(fd, true) }

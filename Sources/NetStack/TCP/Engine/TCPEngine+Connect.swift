@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest's SYN: the host's side is connected first, and its fate becomes the guest's: SYN-ACK,
-// RST (refused) or ICMP unreachable. So a guest never sees a connection that is not there.
+// Connections opened by a guest. The host socket is connected first; its result is the answer to the guest's SYN: SYN-ACK,
+// RST (refused) or ICMP unreachable. So a guest never sees a connection that the host could not make.
 
 import LibC
 import Wire
 
 extension TCPEngine {
-  /// A SYN for a new connection.
+  /// Handles a SYN for a new connection.
   func connect(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
     guard segment.packet.destinationPort != 0, segment.packet.sourcePort != 0 else { return }
     let endpoint: Endpoint
@@ -53,7 +53,7 @@ extension TCPEngine {
     var attempt = dial(endpoint, isLoopback: isLoopback, for: share)
     var mayTryOther = isLoopback
     if isLoopback, let code = attempt.failure {
-      // A service may be on the other family's loopback alone.
+      // A service may listen on the other family's loopback only.
       mayTryOther = false
       attempt = dial(endpoint.onOtherLoopback, isLoopback: true, for: share)
       if attempt.failure != nil, code == ECONNREFUSED { attempt = Attempt(fd: -1, result: -code) }
@@ -83,10 +83,10 @@ extension TCPEngine {
     }
   }
 
-  /// A socket on its way to an endpoint.
+  /// A host socket and the result of its connect.
   private struct Attempt {
     var fd: Int32
-    /// Of connect: 0 or -EINPROGRESS; else -errno, and there is no socket.
+    /// Result of connect: 0 or -EINPROGRESS; otherwise -errno, and there is no socket.
     var result: Int32
 
     /// An errno.
@@ -101,7 +101,7 @@ extension TCPEngine {
       stack.calls.connect(stack.calls.context, fd, $0, $1)
     }
     if result == -EINPROGRESS, isLoopback {
-      // On the loopback the answer is there already; asking is cheaper than an iteration of the loop.
+      // On the loopback the result is known already; a second call is cheaper than an iteration of the loop.
       let again = address.withSockaddr { stack.calls.connect(stack.calls.context, fd, $0, $1) }
       result = again == -EALREADY ? -EINPROGRESS : again == -EISCONN ? 0 : again
     }
@@ -110,8 +110,7 @@ extension TCPEngine {
     return attempt
   }
 
-  /// Nobody has the port on the one loopback of the host: on the other one, perhaps. False when there is none
-  /// left to try.
+  /// Nothing listens on the host's loopback of this family: tries the other family. False if that has been tried.
   private func tryOtherLoopback(_ flow: FlowPointer) -> Bool {
     guard flow.pointee.flags.contains(.mayTryOther) else { return false }
     flow.pointee.flags.remove(.mayTryOther)
@@ -152,7 +151,7 @@ extension TCPEngine {
     connected(flow)
   }
 
-  /// A stream socket, or -errno.
+  /// Opens a stream socket: its descriptor, or -errno.
   private func openSocket(_ family: Int32, for share: UInt32) -> Int32 {
     #if canImport(Glibc)
       let stream = Int32(SOCK_STREAM.rawValue)
@@ -166,9 +165,9 @@ extension TCPEngine {
     return fd
   }
 
-  /// A new flow in the table; nil (and the socket closed) when there is no room.
+  /// Adds a flow to the table; nil if there is no room, and the socket is closed.
   func makeFlow(key: FlowKey, mac: MACAddress, state: TCPState, fd: Int32) -> FlowPointer? {
-    // Before a slot may become another flow's.
+    // Refused frames refer to flows by slot: they are handled before a slot can be reused.
     takeRefused()
     let share = stack.shares.of(key.link, mac)
     var index = flows.insert(TCPFlow(key: key, guestMAC: mac, state: state))
@@ -192,7 +191,7 @@ extension TCPEngine {
     return flow
   }
 
-  /// RFC 6528: a clock of 4 us and a keyed hash of the connection.
+  /// The initial sequence number (RFC 6528): a clock of 4 us and a keyed hash of the addresses and port numbers.
   private func initialSequence(_ key: FlowKey) -> UInt32 {
     var hash = SipHash(key: sequenceKey)
     hash.absorb(key.guest.high)
@@ -203,11 +202,11 @@ extension TCPEngine {
     return UInt32(truncatingIfNeeded: stack.now >> 12) &+ UInt32(truncatingIfNeeded: hash.finish())
   }
 
-  /// What a SYN says about the guest: sequence number, MSS, scale, SACK, window.
+  /// Takes the guest's sequence number, MSS, window scale, SACK permission and window from its SYN.
   func takeSynOptions(_ flow: FlowPointer, _ segment: Segment) {
     let options = segment.packet.options
     flow.pointee.receiver.begin(after: segment.sequence)
-    // RFC 9293 §3.7.1; very small values would only multiply the work.
+    // The default of RFC 9293 §3.7.1. Very small values are raised: they would only increase the number of segments.
     let isV4 = flow.pointee.key.guest.isV4
     let offered = Int(options.maximumSegmentSize ?? (isV4 ? 536 : 1220))
     let link = stack.links.pointer(flow.pointee.key.link)
@@ -226,14 +225,14 @@ extension TCPEngine {
       UInt32(segment.window), sequence: segment.sequence, acknowledgement: segment.acknowledgement)
   }
 
-  /// The host's side is there: SYN-ACK.
+  /// The host socket is connected: sends the SYN-ACK.
   private func connected(_ flow: FlowPointer) {
     flow.pointee.state = .synReceived
     sendSyn(flow)
     setInterest(flow, .read)
   }
 
-  /// A connect that was under way is decided.
+  /// A pending connect has finished, with success or an error.
   func connectFinished(_ flow: FlowPointer) {
     let code = stack.calls.takeError(flow.pointee.fd)
     guard code != 0 else {
@@ -248,9 +247,9 @@ extension TCPEngine {
     refuse(code: code, key: key, sourceMAC: mac, sequence: sequence)
   }
 
-  /// Tells the guest why there is no connection.
+  /// Answers the guest's SYN with the reason for the failure.
   /// - Parameters:
-  ///   - code: an errno of connect.
+  ///   - code: errno of connect.
   ///   - sequence: the sequence number of the guest's SYN.
   private func refuse(code: Int32, key: FlowKey, sourceMAC: MACAddress, sequence: UInt32) {
     switch code {
@@ -266,14 +265,14 @@ extension TCPEngine {
     guard
       let failure = code == ETIMEDOUT ? .host : DeliveryFailure(errno: code, isV4: isV4)
     else {
-      // Ports or memory ran out: the guest will ask again.
+      // The host's port numbers or memory are exhausted: without an answer the guest retransmits its SYN.
       if exhaustionLogLimit.take(now: stack.now) {
         stack.host.log(.warning, "tcp: connect failed: errno \(code)")
       }
       return
     }
     counters.unreachable &+= 1
-    // The guest matches the error by addresses, ports and sequence number.
+    // The guest matches an ICMP error by addresses, port numbers and sequence number.
     let headers = Self.headers(isV4: isV4)
     let quoted = [UInt8](capacity: headers) { out in
       if isV4 {
@@ -300,7 +299,7 @@ extension TCPEngine {
     }
   }
 
-  /// In SYN-RECEIVED: is it the ACK of our SYN? (RFC 9293 §3.10.7.4, fifth.)
+  /// In SYN-RECEIVED: whether the segment acknowledges the SYN sent to the guest (RFC 9293 §3.10.7.4, fifth).
   func establish(_ flow: FlowPointer, _ segment: Segment) -> Bool {
     guard segment.acknowledgement == flow.pointee.sender.unacknowledged &+ 1 else {
       sendReset(flow, at: segment.acknowledgement)

@@ -1,44 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest that leaves a connection: by a reset, or with its link. What it sent, and was told to have
-// arrived, still goes to the host's side, as it would lie in the receiver's own buffer if no gateway
-// were between. Then the socket is closed: in order when the guest had said all (its FIN) and
-// had heard all, otherwise by a reset, so that half a transfer does not look like a whole one.
+// Connections whose guest is gone, by an RST or because its link was removed. Bytes that the guest sent and that were
+// acknowledged are still delivered to the host. Then the socket is closed: in order if both directions had ended with a
+// FIN, otherwise by a reset, so that the peer does not take a partial transfer for a complete one.
 //
-// Meanwhile the flow is `detached`: no packet finds it, it has no link, and the guest may use its
-// port again. It ends when the host's kernel has sent what it took (a reset would drop that), or
-// has made no headway for `patience`. It counts among its guest's flows until then.
+// Meanwhile the flow is `detached`: it is not in the table of flows, has no link, and the guest may reuse its port number.
+// It ends when the host's kernel has sent all it took (a reset would drop those bytes), or has made no progress for
+// `patience`. It counts against its guest's share until then.
 
 import LibC
 
 extension TCPEngine {
-  /// How long a host that takes nothing is waited for, nanoseconds.
+  /// How long a flow stays without progress of the host, nanoseconds.
   private static let patience: UInt64 = 60_000_000_000
-  /// How often the kernel is asked whether it has sent all, and at most how many times.
+  /// Interval at which the kernel's unsent bytes are queried, nanoseconds, and the maximum number of queries.
   private static let lookInterval: UInt64 = 100_000_000
   private static let maximumLooks: UInt8 = 100
 
-  /// A guest's RST was accepted.
+  /// An acceptable RST of the guest was received.
   func guestReset(_ flow: FlowPointer) { leave(flow, inOrder: false) }
 
-  /// The guest's link is gone.
+  /// The guest's link was removed.
   func guestLeft(_ flow: FlowPointer, _ departure: inout Departure) {
     guard flow.pointee.state != .detached else { return }
-    // Without a socket it costs nothing.
+    // A flow without a socket costs nothing.
     if flow.pointee.fd >= 0, !departure.endsNow() {
       return leaveLater(flow, after: departure.delay())
     }
     leave(flow, inOrder: hasSaidAll(flow))
   }
 
-  /// Whether the guest had said and heard all. Its FIN is taken: nobody is there to hear that it was.
+  /// Whether both directions have ended. The guest's FIN counts as received: its acknowledgement would reach no one.
   private func hasSaidAll(_ flow: FlowPointer) -> Bool {
     if flow.pointee.receiver.hasFinToTake { flow.pointee.receiver.takeFin() }
     return flow.pointee.receiver.flags.contains(.finTaken) && flow.pointee.sender.bufferedCount == 0
   }
 
-  /// No packet finds it any more. Its socket is looked at when its time comes or something happens there,
-  /// and is as it was until then.
+  /// Removes the flow from the table of flows. Its socket keeps its state, and is handled when it has an event or `delay`
+  /// nanoseconds have passed.
   private func leaveLater(_ flow: FlowPointer, after delay: UInt64) {
     if hasSaidAll(flow) { flow.pointee.flags.insert(.endsInOrder) }
     detach(flow, for: delay)
@@ -62,19 +61,19 @@ extension TCPEngine {
     setInterest(flow, flow.pointee.interest.intersection(.write))
   }
 
-  /// - Parameter delay: until it is looked at, nanoseconds.
+  /// - Parameter delay: time until the flow is checked, nanoseconds.
   private func detach(_ flow: FlowPointer, for delay: UInt64) {
     if flow.pointee.state == .timeWait { timeWaitCount &-= 1 }
     table.remove(index(of: flow))
     flow.pointee.key.link = 0
     flow.pointee.state = .detached
     if flow.pointee.sender.table != 0 {
-      // Frames that are collected but not sent point into the chunks.
+      // Frames queued in this iteration point into the flow's chunks.
       flush()
       store.releaseAll(&flow.pointee.sender.table)
     }
     giveScoreboard(flow)
-    // What is missing never comes.
+    // Missing bytes before these will never arrive.
     giveRanges(flow)
     endOwnership(flow)
     flow.pointee.flags.subtract([.ackDue, .ackDelayed, .synDue])
@@ -86,7 +85,7 @@ extension TCPEngine {
     armTimer(flow)
   }
 
-  /// The host's kernel has room for what a detached flow holds, or has failed.
+  /// The host socket of a detached flow is writable, or has failed.
   func continueDetached(_ flow: FlowPointer) {
     let before = flow.pointee.receiver.hostNext
     sendPending(flow)
@@ -96,7 +95,7 @@ extension TCPEngine {
     setInterest(flow, flow.pointee.interest.intersection(.write))
   }
 
-  /// The timer of a detached flow.
+  /// The timer of a detached flow fired.
   func lookAtDetached(_ flow: FlowPointer) {
     if flow.pointee.receiver.pendingCount > 0, !flow.pointee.interest.contains(.write) {
       continueDetached(flow)
@@ -111,7 +110,7 @@ extension TCPEngine {
     flow.pointee.sender.deadline = stack.now &+ Self.lookInterval
   }
 
-  /// Whether closing the socket now would drop what the kernel took.
+  /// Whether a close would drop bytes that the kernel has taken and not sent.
   private func mustWait(_ flow: FlowPointer) -> Bool {
     !flow.pointee.flags.contains(.endsInOrder)
       && TCPInfo.unsentBytes(flow.pointee.fd, stack.calls) > 0
@@ -123,13 +122,13 @@ extension TCPEngine {
   }
 }
 
-/// What Linux tells of a TCP socket (TCP_INFO).
+/// Fields of Linux's TCP_INFO.
 enum TCPInfo {
-  /// Of tcpi_notsent_bytes (linux/tcp.h, since Linux 4.6).
+  /// Offset of tcpi_notsent_bytes (linux/tcp.h, since Linux 4.6).
   static let unsentOffset = 144
   private static let size = 160
 
-  /// Bytes that the kernel took and that are not on their way; 0 where it does not say.
+  /// Bytes that the kernel has taken and not sent; 0 where it does not report them.
   static func unsentBytes(_ fd: Int32, _ calls: SocketCalls) -> Int {
     #if os(Linux)
       withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { info in

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ICMP errors from a guest, or from a router behind it, about a SYN of ours: a firewall's reject, an
-// address that is not there. While a connection is being opened each of them ends the attempt
-// (RFC 1122 §4.2.3.9, RFC 5461 §4.1), as Linux does it, so that the client hears at once. Once the
-// connection is open none does (RFC 5927 §5.2). Of ICMPv6 the same (RFC 4443 §2.4 d). Such errors about UDP end here: a socket cannot
-// send ICMP to a client.
+// ICMP errors about a SYN sent to a guest, from the guest or a router behind it, such as a firewall's reject. In SYN-SENT
+// each ends the attempt (RFC 1122 §4.2.3.9, RFC 5461 §4.1), as in Linux, so that the host's client gets its error at once.
+// In later states they are ignored (RFC 5927 §5.2). The same holds for ICMPv6 (RFC 4443 §2.4 d). Errors about UDP are
+// ignored: a socket cannot send ICMP to a client.
 
 import Wire
 
 extension TCPEngine {
-  /// An ICMP error from a guest about something that was sent to it.
+  /// Handles an ICMP error about a packet sent to a guest.
   /// - Parameters:
-  ///   - packet: from the guest.
+  ///   - packet: the packet with the error.
   ///   - message: the ICMP message in it, its checksum verified.
   func guestReports(_ packet: InboundPacket, _ message: ICMPv4Packet) {
     if message.type == ICMPv4Type.destinationUnreachable,
@@ -26,7 +25,7 @@ extension TCPEngine {
     }
   }
 
-  /// The same of ICMPv6.
+  /// The same for ICMPv6.
   func guestReports(_ packet: InboundPacket, _ message: ICMPv6Packet) {
     switch message.type {
     case ICMPv6Type.packetTooBig:
@@ -43,8 +42,8 @@ extension TCPEngine {
   }
 
   /// - Parameters:
-  ///   - packet: from the guest.
-  ///   - payload: of the ICMP message in it: the start of what it is about.
+  ///   - packet: the packet with the error.
+  ///   - payload: the start of the packet that the error is about.
   private func connectionFailed(
     _ packet: InboundPacket, _ payload: ByteView, isRefusal: Bool
   ) {
@@ -54,7 +53,7 @@ extension TCPEngine {
     let index = table.find(quoted.key(on: packet.link))
     guard index != 0 else { return }
     let flow = flows.pointer(index)
-    // Whoever guesses has to guess the sequence number, too (RFC 5927 §4.1).
+    // The quoted sequence number must be that of the SYN: an attacker would have to guess it (RFC 5927 §4.1).
     guard flow.pointee.state == .synSent, quoted.sequence == flow.pointee.sender.unacknowledged,
       !flow.pointee.flags.contains(.resetDue)
     else { return }
@@ -64,13 +63,14 @@ extension TCPEngine {
   }
 }
 
-/// The ends and the sequence number of a TCP segment of which only the start is there.
+/// Addresses, port numbers and sequence number of a TCP segment quoted in an ICMP error.
 struct QuotedTCP {
   let source: Endpoint
   let destination: Endpoint
   let sequence: UInt32
 
-  /// - Parameter bytes: from the IP header on; of IPv6 what we sent has no extension headers.
+  /// Nil if it is no TCP segment, or too short.
+  /// - Parameter bytes: from the IP header on. IPv6 packets of the stack have no extension headers.
   init?(_ bytes: ByteView) {
     guard let (from, to, headerLength) = Self.addresses(bytes),
       bytes.count >= headerLength &+ TCPField.acknowledgement
@@ -104,7 +104,7 @@ struct QuotedTCP {
     )
   }
 
-  /// The flow that the segment was sent for.
+  /// The key of the flow that sent the segment.
   func key(on link: UInt32) -> FlowKey {
     FlowKey(
       link: link, proto: IPProtocol.tcp, guest: destination.address, guestPort: destination.port,

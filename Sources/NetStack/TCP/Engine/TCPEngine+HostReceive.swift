@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Host to guest: reads of up to a MiB straight into the chunks that will be sent, and
-// kept until acknowledged. And everything else a host socket reports.
+// From the host to the guest: reads of up to 1 MiB into the chunks that are sent and kept until they are acknowledged. Also
+// all other events of host sockets.
 //
-// Level-triggered: one read per event, so flows take turns. Reading stops when the flow's
-// buffer is full and goes on when half of it was acknowledged.
+// Events are level-triggered, with one read per event, so that flows take turns. Reading stops when the flow's buffer is
+// full and continues when half of it has been acknowledged.
 
 import LibC
 
 extension TCPEngine {
-  /// A host socket is ready (FDEvents).
+  /// A host socket has events.
   func onEvent(_ token: EventToken, _ events: FDEvents) {
     guard flows.isTaken(token.index, generation: token.generation) else { return }
     let flow = flows.pointer(token.index)
-    // The watch may have ended earlier in the same array of events.
+    // An earlier event of the same array may have ended the watch.
     guard flow.pointee.state != .closed, !flow.pointee.interest.isEmpty else { return }
     switch flow.pointee.state {
     case .connecting: return connectFinished(flow)
@@ -37,19 +37,19 @@ extension TCPEngine {
       flow.pointee.flags.intersection([.hostFinished, .moreExpected]).isEmpty
     else { return }
     if events.contains(.hangup) {
-      // The end is known to be there: found now, FIN or RST goes with the last byte.
+      // The end of data is reported: reading it now lets the FIN or RST go with the last byte.
       readable(flow)
     } else if events.contains(.error), flow.pointee.sender.end == before {
       failed(flow)
     }
   }
 
-  /// An error that no read tells, or none: both directions are over.
+  /// Both directions have ended, with an error that read does not return, or without one.
   private func failed(_ flow: FlowPointer) {
     if stack.calls.takeError(flow.pointee.fd) != 0 { resetAfterData(flow) }
   }
 
-  /// Reads once. All that came before an error is read before the error is told.
+  /// Reads once. Data that arrived before an error is read before the error is returned.
   func readable(_ flow: FlowPointer) {
     let limit = min(stack.config.sendBuffer, SequenceStore.maximumSpan &- 65536)
     let room = limit &- Int(flow.pointee.sender.bufferedCount)
@@ -75,7 +75,7 @@ extension TCPEngine {
       total &+= length
     }
     guard total > 0 else {
-      // The pool is exhausted. Somebody will be acknowledged and read on; ask again then.
+      // The chunk pool is exhausted; retried by a timer, when other flows have been acknowledged.
       counters.storeExhausted &+= 1
       pauseReading(flow)
       return
@@ -99,7 +99,7 @@ extension TCPEngine {
       }
       touch(flow, .outputDue)
     } else if flow.pointee.flags.contains(.hostFailed) {
-      // Its error was told to a send.
+      // The socket's error was returned by a send.
       resetAfterData(flow)
     } else if received == 0 {
       flow.pointee.flags.formUnion(.hostFinished)
@@ -114,29 +114,29 @@ extension TCPEngine {
     }
   }
 
-  /// A kernel whose reader pauses delays its ACKs, and the sender on the host takes a delay of
-  /// some milliseconds for a loss and sends again: ask for them at once.
+  /// Requests an immediate ACK from the host's kernel. Otherwise a reader that pauses delays its ACKs, and the sender on
+  /// the host may take a delay of some milliseconds for a loss.
   private func acknowledgeNow(_ flow: FlowPointer) {
     #if os(Linux)
       stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), TCP_QUICKACK, 1)
     #endif
   }
 
-  /// Gives back the chunks that were taken for a read and stayed empty.
+  /// Frees chunks that were allocated for a read and not filled.
   private func releaseUnused(_ flow: FlowPointer, from: UInt32, to: UInt32) {
     guard from != to || flow.pointee.sender.bufferedCount == 0 else { return }
     if from == flow.pointee.sender.unacknowledged, !flow.pointee.sender.flags.contains(.finSent) {
-      // Nothing at all is kept.
+      // The flow has no buffered bytes.
       store.release(&flow.pointee.sender.table, from: from, to: to, isLast: true)
       return
     }
-    // The first whole chunk that holds nothing.
+    // The start of the first chunk without bytes.
     let first = (from &+ 0xFFFF) & 0xFFFF_0000
     guard Sequence32.less(first, to) else { return }
     store.release(&flow.pointee.sender.table, from: first, to: to, isLast: to & 0xFFFF != 0)
   }
 
-  /// Stops reading for want of memory; a timer asks again.
+  /// Stops reading for lack of memory; a timer continues it.
   private func pauseReading(_ flow: FlowPointer) {
     setInterest(flow, flow.pointee.interest.subtracting(.read))
     if flow.pointee.sender.deadline == 0 {
@@ -145,7 +145,7 @@ extension TCPEngine {
     }
   }
 
-  /// The guest acknowledged something: is there room to read on?
+  /// Continues reading if the guest's acknowledgement made room.
   @inline(__always)
   func resumeReading(_ flow: FlowPointer) {
     guard !flow.pointee.interest.contains(.read), flow.pointee.fd >= 0,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Guest to host: one sendmsg per flow and iteration, the rest waits in the store.
+// From the guest to the host: one sendmsg per flow and iteration; bytes that the kernel does not take wait in the store.
 
 import LibC
 import Wire
 
 extension TCPEngine {
-  /// Sends what this batch brought, and deals with the guest's FIN. The slices are invalid after.
+  /// Sends the payload received in this batch and processes the guest's FIN. The batch's slices are invalid afterwards.
   func flushToHost(_ flow: FlowPointer) {
     guard flow.pointee.state != .closed else {
       flow.pointee.receiver.batchHead = -1
@@ -18,13 +18,13 @@ extension TCPEngine {
     } else if flow.pointee.receiver.pendingCount > 0,
       !flow.pointee.interest.contains(.write)
     {
-      // With nothing to send it would only ask for a window update, in every iteration of endOfIteration.
+      // With no bytes pending `sendPending` would only cause a window update in each iteration.
       sendPending(flow)
     }
     if flow.pointee.state != .closed { finishReceiving(flow) }
   }
 
-  /// The fast path: nothing waits, the payload goes from the receive buffer to the kernel.
+  /// Sends from the receive buffer when no earlier bytes are pending.
   private func sendSlices(_ flow: FlowPointer) {
     var count = 0
     var total = 0
@@ -40,7 +40,7 @@ extension TCPEngine {
     flow.pointee.receiver.batchHead = -1
     flow.pointee.receiver.batchTail = -1
 
-    // The kernel has not said that it has room again: don't ask.
+    // The kernel has not reported room since it was full: no system call.
     var sent = 0
     if !flow.pointee.interest.contains(.write) {
       sent = send(flow, vectorCount: count)
@@ -52,8 +52,8 @@ extension TCPEngine {
     updateWriteInterest(flow)
   }
 
-  /// Copies what the kernel did not take. What finds no room was never received: nothing of
-  /// this batch has been acknowledged yet.
+  /// Copies bytes that the kernel did not take into the store. Bytes without room are dropped as if they had not been
+  /// received: nothing of this batch has been acknowledged yet.
   private func keepRest(_ flow: FlowPointer, vectorCount: Int, sent: Int) {
     var skip = sent
     var at = flow.pointee.receiver.hostNext
@@ -77,7 +77,7 @@ extension TCPEngine {
     }
   }
 
-  /// Sends from the store until it is empty or the kernel is full.
+  /// Sends from the store until it is empty or the kernel takes no more.
   func sendPending(_ flow: FlowPointer) {
     while flow.pointee.receiver.pendingCount > 0 {
       var count = 0
@@ -111,7 +111,7 @@ extension TCPEngine {
       if sent < total { break }
     }
     updateWriteInterest(flow)
-    // The window has grown; say so when it matters to the guest.
+    // Announces the larger window if it is large enough to matter to the guest.
     let growth = Sequence32.distance(from: flow.pointee.receiver.edge, to: windowEdge(flow))
     let offered = Sequence32.distance(
       from: flow.pointee.receiver.next, to: flow.pointee.receiver.edge)
@@ -121,8 +121,8 @@ extension TCPEngine {
     }
   }
 
-  /// One sendmsg of the first `vectorCount` vectors: bytes taken, 0 when the kernel is full; -1 when
-  /// the host's side has failed.
+  /// One sendmsg of the first `vectorCount` vectors. Returns the number of bytes taken, 0 if the kernel has no room, -1 if
+  /// the host socket has failed.
   private func send(_ flow: FlowPointer, vectorCount: Int) -> Int {
     message.pointee.msg_iov = vectors
     // The type of msg_iovlen differs between systems.
@@ -144,22 +144,22 @@ extension TCPEngine {
     }
   }
 
-  /// The guest's FIN, and passing it on when the kernel has all.
+  /// Processes the guest's FIN, and passes it on when the kernel has taken all bytes.
   func finishReceiving(_ flow: FlowPointer) {
     takeFinIfDue(flow)
     if flow.pointee.state != .closed { shutHostIfDone(flow) }
   }
 
-  /// Half-closes the socket once the guest's last byte is in the kernel.
+  /// Half-closes the host socket when the kernel has taken the guest's last byte.
   func shutHostIfDone(_ flow: FlowPointer) {
     guard flow.pointee.receiver.flags.contains(.finTaken), !flow.pointee.flags.contains(.hostShut),
       flow.pointee.receiver.pendingCount == 0, flow.pointee.fd >= 0
     else { return }
     flow.pointee.flags.insert(.hostShut)
-    // Closing, if the other direction is over as well, says the same.
+    // If the other direction has ended too, the close that follows has the same effect.
     if !flow.pointee.flags.contains(.hostFinished) {
       _ = stack.calls.shutdown(stack.calls.context, flow.pointee.fd, Int32(SHUT_WR))
-      // The guest has said all: what the kernel took is to arrive even if this process ends.
+      // The guest has sent all of its data: bytes in the kernel must arrive even if this process ends.
       if flow.pointee.flags.contains(.resetsOnClose) { settleLater(flow) }
     }
     closeHostIfDone(flow)

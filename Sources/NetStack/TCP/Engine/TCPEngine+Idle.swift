@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which connections are idle.
+// The order of connections by last use, for eviction.
 
 extension TCPEngine {
-  /// Notes that the flow lives.
+  /// Records that the flow was used now.
   @inline(__always)
   func noteUse(_ flow: FlowPointer) {
     if UseList.isStale(flow.pointee.lastActivity, now: stack.now) { noteUseInShare(flow) }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A segment from a guest: RFC 9293 §3.10.7, with the checks of RFC 5961 §3-5 against blind
-// resets and injections.
+// Segments from guests: RFC 9293 §3.10.7, with the checks of RFC 5961 §3-5 against blind resets and data injection.
 
 import Wire
 
-/// The fields of a segment that the checks below look at.
+/// The fields of a segment that are checked.
 struct Segment {
   var packet: TCPPacket
   var sequence: UInt32
@@ -16,7 +15,7 @@ struct Segment {
 }
 
 extension TCPEngine {
-  /// A TCP packet; borrowed until the end of the iteration.
+  /// Handles a TCP packet; its bytes are borrowed until the end of the iteration.
   @inline(__always)
   func input(_ packet: InboundPacket) {
     guard let tcp = TCPPacket(checking: packet.payload) else {
@@ -59,15 +58,15 @@ extension TCPEngine {
     }
   }
 
-  /// Whether a slot is the flow of this key: one that was closed still holds it.
+  /// Whether a slot is an open flow with this key; a closed flow keeps its key until the slot is freed.
   @inline(__always)
   private func isFlow(_ index: UInt32, _ key: FlowKey) -> Bool {
     index != 0 && table.holds(index, key) && flows.pointer(index).pointee.state != .closed
   }
 
-  /// §3.10.7.1 and .2: there is no connection.
+  /// RFC 9293 §3.10.7.1 and §3.10.7.2: no connection exists.
   private func inputWithoutFlow(_ segment: Segment, key: FlowKey, _ packet: InboundPacket) {
-    // A guest that has no address yet can have no connection either.
+    // A guest without an address cannot have a connection.
     if segment.flags.contains(.rst) || !packet.source.isUnicast { return }
     if segment.flags.contains(.syn), !segment.flags.contains(.ack) {
       connect(segment, key: key, packet)
@@ -77,7 +76,7 @@ extension TCPEngine {
     sendResetWithoutFlow(segment, packet)
   }
 
-  /// A segment for a connection that is waiting for its host's side.
+  /// A segment for a connection whose host socket is not connected yet.
   private func inputConnecting(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
     if segment.flags.contains(.rst) {
       if segment.sequence == flow.pointee.receiver.next {
@@ -86,7 +85,7 @@ extension TCPEngine {
       }
       return
     }
-    // The same SYN again: the answer will come. Another one: the guest forgot the first.
+    // A retransmitted SYN will be answered. A different SYN means that the guest has forgotten the first.
     if segment.flags.contains(.syn), !segment.flags.contains(.ack),
       segment.sequence != flow.pointee.receiver.initialSequence
     {
@@ -98,7 +97,7 @@ extension TCPEngine {
 
   private func inputTimeWait(_ flow: FlowPointer, _ segment: Segment, _ packet: InboundPacket) {
     if segment.flags.contains(.rst) {
-      // RFC 1337 wants TIME-WAIT to outlive a reset.
+      // TIME-WAIT must outlive a reset (RFC 1337).
       return
     }
     // A new incarnation (RFC 1122 §4.2.2.13, RFC 6191).
@@ -113,8 +112,8 @@ extension TCPEngine {
     touch(flow, .ackDue)
   }
 
-  /// §3.10.7.4: SYN-RECEIVED and all later states.
-  /// - Parameter lastActivity: when something last went either way before it.
+  /// RFC 9293 §3.10.7.4: SYN-RECEIVED and all later states.
+  /// - Parameter lastActivity: time of the last use of the flow before this segment.
   @inline(__always)
   private func inputSynchronized(
     _ flow: FlowPointer, _ segment: Segment, since lastActivity: UInt64
@@ -126,12 +125,12 @@ extension TCPEngine {
       guard inputUnusual(flow, segment) else { return }
     }
 
-    // First: is any of it in the window? A segment that is not is answered with an ACK.
+    // First: whether the segment overlaps the window. If not, it is answered with an ACK.
     switch flow.pointee.receiver.place(of: segment.sequence, length: length) {
     case .acceptable: break
     case .beyond: return touch(flow, .ackDue)
     case .old:
-      // Perhaps a keep-alive; what it acknowledges is good all the same.
+      // It may be a keep-alive; its acknowledgement is processed anyway.
       let isProbe =
         length <= 1 && segment.sequence == flow.pointee.receiver.next &- 1 && !hasFin
       if flow.pointee.state == .synReceived { _ = establish(flow, segment) }
@@ -152,14 +151,14 @@ extension TCPEngine {
     if length > 0 { receive(flow, segment, hasFin: hasFin) }
   }
 
-  /// RST, SYN, or no ACK at all; true when the segment shall be processed further.
+  /// Handles RST, SYN and segments without ACK. True if the segment must be processed further.
   private func inputUnusual(_ flow: FlowPointer, _ segment: Segment) -> Bool {
     if segment.flags.contains(.rst) {
-      // Text and FIN before it come first (§3.10.7.4): perhaps they came in this batch.
+      // Data and FIN before it are processed first (§3.10.7.4); they may be in the same batch.
       let wasNext = segment.sequence == flow.pointee.receiver.next
       flushToHost(flow)
       guard flow.pointee.state != .closed else { return false }
-      // RFC 5961 §3.2: exactly at the edge resets, elsewhere in the window it is asked again.
+      // RFC 5961 §3.2: an RST at RCV.NXT resets; elsewhere in the window it causes a challenge ACK.
       if wasNext || segment.sequence == flow.pointee.receiver.next {
         counters.resetByGuest &+= 1
         guestReset(flow)
@@ -174,7 +173,7 @@ extension TCPEngine {
       if flow.pointee.state == .synReceived, !segment.flags.contains(.ack),
         segment.sequence == flow.pointee.receiver.initialSequence
       {
-        // The SYN again: our answer was lost.
+        // A retransmitted SYN: the answer to it was lost.
         sendSyn(flow)
         return false
       }
@@ -185,7 +184,7 @@ extension TCPEngine {
     return segment.flags.contains(.ack)
   }
 
-  /// A challenge ACK, limited in rate for each guest (RFC 5961 §7).
+  /// Sends a challenge ACK, with a rate limit for each guest (RFC 5961 §7).
   func challenge(_ flow: FlowPointer) {
     let share = stack.shares.pointer(flow.pointee.share)
     guard share.pointee.challenges.take(now: stack.now) else { return }

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether both ends of an idle connection are still there (RFC 9293 §3.8.4).
+// Keep-alive: whether both ends of an idle connection still exist (RFC 9293 §3.8.4).
 //
-//   the guest    is probed after `keepAliveTime`, and given up after so many probes without answer;
-//                that of a forward is probed more often, so that a client hears soon when the guest
-//                booted anew and knows nothing of the connection: it answers with RST
-//   the host's   by its kernel (SO_KEEPALIVE): after the kernel's time, or about as often as the guest
-//   side         probes, whose probes end here; of a forward after a minute
-//
-// A guest that is silent, say because it is paused, is given up no sooner for being probed more often.
+// - Guest: probed after `keepAliveTime`; the connection ends after a number of unanswered probes. The guest of a forward is
+//   probed more often, so that the client learns soon that the guest has rebooted: it then answers with RST. More probes do
+//   not shorten the time after which a silent guest, such as a paused one, is given up.
+// - Host: by the kernel (SO_KEEPALIVE) after its default time, or about as often as the guest sends probes itself, since
+//   those end here; for a forward after a minute.
 
 import LibC
 
 extension TCPEngine {
-  /// How often the guest of an idle forward is probed, nanoseconds.
+  /// Interval of probes to the guest of an idle forward, nanoseconds.
   static let forwardProbeTime: UInt64 = 30_000_000_000
-  /// How long a flow has lived at least when its socket gets SO_KEEPALIVE, which most never need,
-  /// nanoseconds.
+  /// Minimum age of a flow at which its socket gets SO_KEEPALIVE, nanoseconds: short connections do without the call.
   static let keepAliveDelay: UInt64 = 10_000_000_000
 
-  /// When there is something to do about a flow with nothing under way.
+  /// The next keep-alive deadline of a flow with nothing in flight.
   @inline(__always)
   func keepAliveDeadline(_ flow: FlowPointer) -> UInt64 {
     let idle = flow.pointee.lastActivity
@@ -31,7 +28,7 @@ extension TCPEngine {
     return idle &+ (UInt64(flow.pointee.keepAlives) &+ 1) &* Self.forwardProbeTime
   }
 
-  /// The flow's timer fired, and nothing is under way.
+  /// Sends a probe, or ends the flow, if its keep-alive deadline has passed; nothing is in flight.
   func keepAliveIfDue(_ flow: FlowPointer) {
     if flow.pointee.flags.insert(.isKeptAlive).inserted, flow.pointee.fd >= 0 {
       stack.calls.set(flow.pointee.fd, SOL_SOCKET, SO_KEEPALIVE, 1)
@@ -55,9 +52,8 @@ extension TCPEngine {
     touch(flow, [])
   }
 
-  /// The guest asked whether its peer is there, and has our answer: the peer itself is asked about as
-  /// often from now on.
-  /// - Parameter idle: how long nothing went either way, nanoseconds.
+  /// The guest sent a keep-alive probe: the host's kernel will probe the peer as often.
+  /// - Parameter idle: time since the last use of the flow before the probe, nanoseconds.
   func guestProbed(_ flow: FlowPointer, idle: UInt64) {
     guard flow.pointee.fd >= 0, idle >= 900_000_000 else { return }
     let seconds = Int32(clamping: (idle &+ 500_000_000) / 1_000_000_000)
@@ -66,7 +62,7 @@ extension TCPEngine {
     let result = stack.calls.getOption(
       stack.calls.context, flow.pointee.fd, Int32(IPPROTO_TCP.self), SocketCalls.keepIdleOption,
       &known, &size)
-    // A unix socket has none. What comes a little later than the last time is no change.
+    // Unix sockets have no keep-alive. An interval only a little longer than the last is ignored.
     guard result >= 0, known == 0 || known > seconds &+ seconds / 4 else { return }
     stack.calls.set(flow.pointee.fd, Int32(IPPROTO_TCP.self), SocketCalls.keepIdleOption, seconds)
     stack.calls.set(

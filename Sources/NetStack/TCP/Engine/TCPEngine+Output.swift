@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What goes to the guest now: lost segments again (TCPEngine+Reports), new data as far as the window reaches, FIN,
-// or an ACK alone (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4).
+// Output to the guest: retransmissions (TCPEngine+Reports), new data as the window allows, FIN, or a pure ACK (RFC 9293
+// §3.8; silly window syndrome: RFC 1122 §4.2.3.4).
 //
-// The link is memory of this machine: until something is lost, nothing is held back within the
-// guest's window. Queues that overflow lie behind it (a bridge in the guest, a TAP): from the first
-// loss on a congestion window of RFC 5681 limits the flow, until it has outgrown every buffer.
-// Data goes as GSO frames of up to 64 KiB whatever the MTU; the host cuts them where it must.
+// The link is memory of the same machine, so until the first loss only the guest's window limits the sender. Queues that
+// overflow are behind the link (a bridge in the guest, a TAP): after a loss a congestion window (RFC 5681) limits the flow,
+// until it exceeds the buffer. Data leaves in GSO frames of up to 64 KiB at any MTU; the host segments them where the link
+// needs it.
 
 import Wire
 
 extension TCPEngine {
-  /// Sends all that is due; at the end of an iteration.
+  /// Sends everything that is due. Called at the end of an iteration.
   func output(_ flow: FlowPointer) {
     switch flow.pointee.state {
     case .closed, .connecting, .detached: return
@@ -34,7 +34,7 @@ extension TCPEngine {
     armTimer(flow)
   }
 
-  /// Leaves the ACK to the answer, which the host is likely to give at once.
+  /// Delays the ACK, so that it can go with the host's answer.
   private func delayAck(_ flow: FlowPointer) {
     if flow.pointee.receiver.pendingCount > 0 || flow.pointee.receiver.reassembly != 0 {
       sendAck(flow)
@@ -46,7 +46,7 @@ extension TCPEngine {
   private func sendAck(_ flow: FlowPointer) {
     if flow.pointee.state == .synReceived || flow.pointee.state == .synSent { return }
     var copies = 1
-    // A guest without SACK counts duplicate ACKs (RFC 5681 §3.2).
+    // A guest without SACK counts duplicate ACKs (RFC 5681 §3.2): each out-of-order segment needs one.
     if !flow.pointee.sender.flags.contains(.sackPermitted) {
       copies = max(1, Int(flow.pointee.receiver.duplicatesDue))
     }
@@ -58,7 +58,7 @@ extension TCPEngine {
     }
   }
 
-  /// The longest payload of one frame: whole segments below 64 KiB with all headers.
+  /// The longest payload of a GSO frame: whole segments that with all headers are below 64 KiB.
   @inline(__always)
   private func superFrameLimit(_ flow: FlowPointer) -> Int {
     let most = 65535 &- Self.headers(isV4: flow.pointee.key.guest.isV4)
@@ -94,7 +94,7 @@ extension TCPEngine {
     }
   }
 
-  /// FIN by itself: nothing is left, and it was not sent, or is to be sent again.
+  /// Sends a FIN without data if all data is sent and the FIN is unsent or must be retransmitted.
   private func sendFinIfDue(_ flow: FlowPointer) {
     guard flow.pointee.flags.contains(.hostFinished),
       flow.pointee.sender.next == flow.pointee.sender.end
@@ -115,7 +115,7 @@ extension TCPEngine {
     }
   }
 
-  /// Accounts for what went out.
+  /// Updates the sender after a segment was sent.
   @inline(__always)
   private func sent(_ flow: FlowPointer, from: UInt32, to end: UInt32) {
     if flow.pointee.sender.flags.contains(.sackPermitted) { noteSent(flow, from: from, to: end) }
@@ -126,8 +126,8 @@ extension TCPEngine {
     }
   }
 
-  /// A loss probe (RFC 8985 §7.3), after which comes the RTO. If the guest lacks what was sent before it, its answer
-  /// reports that.
+  /// Sends a loss probe (RFC 8985 §7.3); the RTO follows it. The guest's answer reports whether earlier segments are
+  /// missing.
   func probeTail(_ flow: FlowPointer) {
     guard let (piece, isNew) = flow.pointee.sender.probePiece, sendAgain(flow, piece, .psh) else {
       return

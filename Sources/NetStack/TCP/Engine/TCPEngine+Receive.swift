@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Data from a guest: in order it becomes a slice of this batch, out of order it is kept in the
-// store and reported by SACK (RFC 9293 §3.10.7.4 seventh and eighth, RFC 2018).
+// Data from a guest: in-order data becomes a slice of this batch; out-of-order data is copied to the store and reported by
+// SACK (RFC 9293 §3.10.7.4 seventh and eighth, RFC 2018).
 
 import Wire
 
 extension TCPEngine {
-  /// Takes the part of a segment's text that is in the window, and notes its FIN.
+  /// Takes the part of a segment's data that is in the window, and records its FIN.
   @inline(__always)
   func receive(_ flow: FlowPointer, _ segment: Segment, hasFin: Bool) {
     guard flow.pointee.state.acceptsData, !flow.pointee.flags.contains(.hostFailed),
       !flow.pointee.receiver.flags.contains(.finTaken)
     else {
-      // There is nobody to take it; the RST that is on its way will say so.
+      // The host socket has failed; an RST will follow.
       if flow.pointee.flags.contains(.hostFailed) { return }
       touch(flow, .ackDue)
       return
@@ -57,7 +57,7 @@ extension TCPEngine {
       flow.pointee.receiver.next &+= UInt32(truncatingIfNeeded: payload.count)
       return
     }
-    // Bytes wait already, or there is a hole: everything goes through the store.
+    // Earlier bytes are pending or missing: the data goes to the store.
     let written = store.write(
       &flow.pointee.receiver.table, at: flow.pointee.receiver.next, payload,
       share: flow.pointee.share)
@@ -66,7 +66,7 @@ extension TCPEngine {
     closeHoles(flow)
   }
 
-  /// In-order data may have reached what came out of order before.
+  /// Advances over out-of-order ranges that in-order data has reached.
   private func closeHoles(_ flow: FlowPointer) {
     guard flow.pointee.receiver.reassembly != 0 else { return }
     let missing = ranges.pointer(flow.pointee.receiver.reassembly)
@@ -91,14 +91,14 @@ extension TCPEngine {
     let missing = ranges.pointer(flow.pointee.receiver.reassembly)
     let end = sequence &+ UInt32(truncatingIfNeeded: payload.count)
     if missing.pointee.count == SequenceRanges.capacity {
-      // Full: only what extends a range can be kept.
+      // The list is full: only data that extends a range can be kept.
       guard missing.pointee.end(ofRangeWith: sequence &- 1) != nil else { return }
     }
     let written = store.write(
       &flow.pointee.receiver.table, at: sequence, payload, share: flow.pointee.share)
     if written < payload.count {
       counters.storeExhausted &+= 1
-      // Chunks of the part that was written are given back with the rest of the window.
+      // Chunks of the part that was written are freed with the rest of the window.
       if written == 0, missing.pointee.count == 0 {
         giveRanges(flow)
         return
@@ -110,7 +110,7 @@ extension TCPEngine {
         ? sequence &+ UInt32(truncatingIfNeeded: written) : end)
   }
 
-  /// The end of the window to be offered now.
+  /// The right edge of the window to advertise now.
   @inline(__always)
   func windowEdge(_ flow: FlowPointer) -> UInt32 {
     flow.pointee.receiver.windowEdge(
@@ -120,8 +120,8 @@ extension TCPEngine {
       segmentSize: flow.pointee.sender.segmentSize)
   }
 
-  /// The largest window, less when the guest's share of the pool runs low: what is promised can
-  /// be kept.
+  /// The maximum window; smaller when the guest's share of the pool is nearly used, so that every advertised byte can be
+  /// stored.
   @inline(__always)
   func receiveLimit(_ flow: FlowPointer) -> UInt32 {
     let limit = min(stack.config.receiveWindow, SequenceStore.maximumSpan &- 65536)

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The scoreboards of connections to guests that selectively acknowledge: when one is taken and given back, what is
-// written on it, and what ACKs and timers make of it (RFC 8985; TCPSender+Loss).
+// SACK scoreboards of connections whose guest supports SACK: when one is allocated and freed, which events are recorded in
+// it, and how ACKs and timers use it (RFC 8985; TCPSender+Loss).
 //
-// A single burst under way needs none: the sender has its time. So a connection of question and answer never
-// takes one, and one that sends for longer has it until all is acknowledged.
+// A single burst in flight needs no scoreboard, as TCPSender has its send time. A request-response connection therefore
+// never allocates one; a bulk transfer keeps it until all is acknowledged.
 
 import Wire
 
 extension TCPEngine {
   // MARK: Taking and giving
 
-  /// Whether the flow has a scoreboard now. Until what a loss without one took for lost is repaired it gets none.
+  /// Whether the flow has a scoreboard, allocating one if needed. While a loss that was detected without one is being
+  /// repaired it gets none.
   private func hasScoreboard(_ flow: FlowPointer) -> Bool {
     if flow.pointee.sender.scoreboard != 0 { return true }
     guard flow.pointee.sender.flags.contains(.sackPermitted),
@@ -28,7 +29,7 @@ extension TCPEngine {
 
   // MARK: Sending
 
-  /// [from, end) goes out; called before the sender is told.
+  /// Records that [from, end) is sent. Called before the sender's state changes.
   @inline(__always)
   func noteSent(_ flow: FlowPointer, from: UInt32, to end: UInt32) {
     let now = TCPSender.microseconds(stack.now)
@@ -49,7 +50,7 @@ extension TCPEngine {
       unacknowledged: flow.pointee.sender.unacknowledged)
   }
 
-  /// A segment went out once more.
+  /// Records a retransmission.
   func noteSentAgain(_ flow: FlowPointer, _ piece: TCPSender.Piece) {
     guard hasScoreboard(flow) else { return }
     flow.pointee.sender.beginMarks()
@@ -57,8 +58,8 @@ extension TCPEngine {
       from: piece.sequence, to: piece.end, at: TCPSender.microseconds(stack.now))
   }
 
-  /// The frame that begins at `sequence` did not reach the link. True when everything from there on goes again;
-  /// otherwise it counts as lost.
+  /// The frame that begins at `sequence` did not reach the link. True if everything from there on must be sent again;
+  /// otherwise the frame is marked as lost.
   func takeBack(_ flow: FlowPointer, _ sequence: UInt32) -> Bool {
     let slot = flow.pointee.sender.scoreboard
     guard slot != 0 else { return true }
@@ -74,8 +75,8 @@ extension TCPEngine {
 
   // MARK: ACKs and timers
 
-  /// What a segment reports, before its acknowledgement is taken.
-  /// - Parameter changesNothing: it acknowledges nothing new, and has neither text nor another window.
+  /// Processes a segment's SACK blocks, before its acknowledgement.
+  /// - Parameter changesNothing: the segment acknowledges nothing new, and has no data and no new window.
   func takeReport(_ flow: FlowPointer, _ segment: Segment, changesNothing: Bool) {
     guard flow.pointee.sender.flags.contains(.sackPermitted) else { return }
     let acknowledgement = segment.acknowledgement
@@ -95,7 +96,7 @@ extension TCPEngine {
       stack.now)
   }
 
-  /// Takes what is lost, at an ACK or when the reordering timer fires.
+  /// Runs loss detection, after an ACK or when the reordering timer fires.
   func detectLoss(_ flow: FlowPointer) {
     guard flow.pointee.sender.flags.contains(.isMarked) else { return }
     let slot = flow.pointee.sender.scoreboard
@@ -107,7 +108,7 @@ extension TCPEngine {
       flow, flow.pointee.sender.detectLoss(&scoreboards.pointer(slot).pointee, path(of: flow)))
   }
 
-  /// A segment that was only late until now counts as lost (RFC 8985 §6.3).
+  /// The reordering timer fired: segments whose time has passed count as lost (RFC 8985 §6.3).
   func reorderTimerFired(_ flow: FlowPointer) {
     flow.pointee.sender.flags.remove(.isReorderArmed)
     flow.pointee.sender.arm(stack.now)
@@ -126,14 +127,14 @@ extension TCPEngine {
     }
   }
 
-  /// Bytes of what was sent that are not under way any more.
+  /// Bytes that were sent and are no longer in flight.
   func landed(_ flow: FlowPointer) -> UInt32 {
     let slot = flow.pointee.sender.scoreboard
     guard slot != 0 else { return flow.pointee.sender.landedByDuplicates }
     return scoreboards.pointer(slot).pointee.landed
   }
 
-  /// What the congestion window lets out.
+  /// Bytes that the congestion window lets the flow send.
   func congestionRoom(_ flow: FlowPointer) -> Int {
     let landed = landed(flow)
     return Int(
@@ -142,18 +143,18 @@ extension TCPEngine {
 
   // MARK: Retransmission
 
-  /// Sends what is lost (RFC 6675 §5), or one segment when the guest reports nothing (RFC 6582).
+  /// Retransmits lost segments (RFC 6675 §5), or a single one without SACK (RFC 6582).
   func retransmitLost(_ flow: FlowPointer) {
     flow.pointee.sender.flags.remove(.retransmitDue)
     guard flow.pointee.sender.scoreboard != 0 else { return retransmitMissing(flow) }
-    // New segments went out instead (RFC 5682 §2.1, 2b).
+    // F-RTO sends new segments instead (RFC 5682 §2.1, 2b).
     guard !flow.pointee.sender.spuriousTimeout.isWaiting else { return }
     guard flow.pointee.sender.window > 0 || !flow.pointee.sender.flags.contains(.inLoss) else {
       flow.pointee.sender.probeClosedWindow(stack.now)
       return
     }
     let board = scoreboards.pointer(flow.pointee.sender.scoreboard)
-    // One for each ACK at least, so that recovery goes on whatever the window.
+    // At least one segment per ACK, so that recovery progresses with any window.
     var budget = max(1, min(64, congestionRoom(flow) / Int(flow.pointee.sender.segmentSize)))
     while budget > 0, let lost = board.pointee.nextLost(),
       let piece = flow.pointee.sender.piece(from: lost.start, to: lost.end)
@@ -187,8 +188,8 @@ extension TCPEngine {
 }
 
 extension SACKBlocks {
-  /// What the guest got twice, if the first block says so: it lies before the acknowledgement, or within the
-  /// second block (RFC 2883 §4).
+  /// The DSACK block, if the first block is one: it lies before the acknowledgement, or within the second block (RFC 2883
+  /// §4).
   func duplicate(acknowledgement: UInt32) -> SACKBlock? {
     guard count > 0, Sequence32.less(self[0].start, self[0].end) else { return nil }
     if Sequence32.lessOrEqual(self[0].end, acknowledgement) { return self[0] }
@@ -198,7 +199,7 @@ extension SACKBlocks {
     return self[0]
   }
 
-  /// Whether a block says more than the acknowledgement does.
+  /// Whether a block reports data beyond the acknowledgement.
   func reach(beyond acknowledgement: UInt32) -> Bool {
     for index in 0..<count where Sequence32.less(acknowledgement, self[index].end) { return true }
     return false

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames towards the guest: headers in scratch memory, payload as slices of chunks.
-//
-// Checksums are left to the host (FrameFlags.needsChecksum), who leaves them to the link where it can.
+// Frames to the guest: headers in scratch memory, payload as slices of chunks. Checksums are partial
+// (FrameFlags.needsChecksum); the host, or the link, completes them.
 
 import Wire
 
@@ -10,14 +9,14 @@ extension TCPEngine {
   /// Ethernet and IP header and the longest TCP header, of either family.
   static let headerRoom = 14 + 40 + 60
 
-  /// Bytes of IP and TCP header without options.
+  /// Length of IP and TCP header without options, bytes.
   @inline(__always)
   static func headers(isV4: Bool) -> Int {
     (isV4 ? IPv4Header.encodedLength : IPv6Header.encodedLength) &+ TCPHeader.minimumLength
   }
 
-  /// Room for the headers of a frame of a flow. What it had to send for that, and was not taken, is known
-  /// to the flows.
+  /// Returns memory for the headers of a frame. If frames had to be sent to make room, flows whose frames were refused have
+  /// been updated.
   @inline(__always)
   private func prepare(_ flow: FlowPointer, waits: Bool = false) -> UnsafeMutableRawPointer? {
     let room = transmitter.prepare(
@@ -26,8 +25,8 @@ extension TCPEngine {
     return room
   }
 
-  /// Sends one segment or GSO frame: `length` bytes from `sequence` on (0 for none). False when
-  /// the link is blocked: then the flow waits for it.
+  /// Sends one segment or GSO frame with `length` bytes from `sequence` on (0 for none). False if the link is blocked; the
+  /// flow then waits for the link.
   @inline(__always)
   func sendSegment(
     _ flow: FlowPointer, sequence: UInt32, length: Int, flags: TCPFlags
@@ -83,7 +82,7 @@ extension TCPEngine {
         second = slice
       }
     }
-    // What is promised here holds: the window field says no more than the store can take.
+    // The window field's scale truncates it: the receiver's edge is what the guest was told.
     flow.pointee.receiver.advertised(window)
     flow.pointee.flags.subtract([.ackDue, .ackDelayed])
     flow.pointee.acknowledgeDeadline = 0
@@ -93,14 +92,14 @@ extension TCPEngine {
     return true
   }
 
-  /// Some guest has another Ethernet address now; if it is this flow's, the flow goes on with it.
+  /// A guest's Ethernet address has changed: if it is this flow's guest, the flow uses the new address.
   private func followGuest(_ flow: FlowPointer) {
     flow.pointee.neighborRevision = stack.neighborRevision
     flow.pointee.guestMAC = stack.currentMAC(
       flow.pointee.guestMAC, of: flow.pointee.key.guest, on: flow.pointee.key.link)
   }
 
-  /// Ethernet and IP header; returns their length.
+  /// Writes Ethernet and IP header; returns their length.
   @inline(__always)
   func writeNetworkHeader(
     _ flow: FlowPointer, into room: UnsafeMutableRawPointer, transportLength: Int
@@ -126,11 +125,11 @@ extension TCPEngine {
     return EthernetHeader.encodedLength &+ IPv6Header.encodedLength
   }
 
-  /// SYN (towards a guest) or SYN-ACK, with our options (RFC 9293 §3.7.1, RFC 7323 §2, RFC 2018 §2).
+  /// Sends a SYN (to a guest) or SYN-ACK with options (RFC 9293 §3.7.1, RFC 7323 §2, RFC 2018 §2).
   func sendSyn(_ flow: FlowPointer) {
     let isAnswer = flow.pointee.state != .synSent
     var options = TCPOptions()
-    // The guest's own MTU bounds what it sends; a link takes any frame.
+    // The link takes frames of any length; the guest's MTU limits what it sends.
     options.maximumSegmentSize = flow.pointee.key.guest.isV4 ? 65480 : 65460
     if !isAnswer || flow.pointee.flags.contains(.scaleOffered) {
       options.windowScale = Self.windowScale
@@ -154,16 +153,16 @@ extension TCPEngine {
     }
   }
 
-  /// The shift of our window field: 4 MiB can be said.
+  /// The scale of advertised windows; the largest window is 8 MiB.
   static let windowScale: UInt8 = 7
 
-  /// RST (RFC 9293 §3.10.7).
-  /// - Parameter waits: the flow sends it again when the link is full; otherwise the frame waits.
+  /// Sends an RST (RFC 9293 §3.10.7).
+  /// - Parameter waits: if the link is full the flow waits and sends it again; otherwise the frame is queued.
   func sendReset(_ flow: FlowPointer, at sequence: UInt32, waits: Bool = false) {
     sendControl(flow, [.rst, .ack], sequence: sequence, window: 0, waits: waits)
   }
 
-  /// A segment without text or options.
+  /// Sends a segment without data and options.
   func sendControl(
     _ flow: FlowPointer, _ flags: TCPFlags, sequence: UInt32, window: UInt16, waits: Bool = false
   ) {
@@ -173,9 +172,9 @@ extension TCPEngine {
     _ = sendHeader(flow, header, waits: waits)
   }
 
-  /// A frame without payload. To a guest whose address is not known yet it goes by way of ARP.
-  /// - Parameter waits: when the link is full it is the flow that waits for it, and the result is
-  ///   false; otherwise the frame waits by itself.
+  /// Sends a frame without payload. If the guest's Ethernet address is unknown, the frame waits for ARP or neighbor
+  /// discovery.
+  /// - Parameter waits: if the link is full the flow waits for it and the result is false; otherwise the frame is queued.
   private func sendHeader(_ flow: FlowPointer, _ header: TCPHeader, waits: Bool) -> Bool {
     if waits, flow.pointee.neighborRevision != stack.neighborRevision { followGuest(flow) }
     if flow.pointee.guestMAC == .zero {
@@ -206,7 +205,7 @@ extension TCPEngine {
     return true
   }
 
-  /// The answer to a segment that belongs to nothing (RFC 9293 §3.10.7.1).
+  /// Answers a segment that belongs to no connection with an RST (RFC 9293 §3.10.7.1).
   func sendResetWithoutFlow(_ segment: Segment, _ packet: InboundPacket) {
     var length = UInt32(truncatingIfNeeded: segment.payload.count)
     if segment.flags.contains(.syn) { length &+= 1 }

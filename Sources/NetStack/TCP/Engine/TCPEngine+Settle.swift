@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What nobody waits for: options of a socket, what is watched, the closing of a descriptor.
-// It is put off until the frames of the iteration are out, so that the guest is already at work on
-// them. Several changes of what is watched are one call, or none.
+// Deferred work: socket options, changes of epoll interest, closing of descriptors. It is done after the iteration's frames
+// have been sent, so that the guest can process them meanwhile. Several changes of a flow's interest cost one system call,
+// or none.
 
 import LibC
 
-/// Flows and descriptors that `settle` deals with, in memory of fixed size.
+/// Flows and descriptors with deferred work; memory of fixed size.
 struct Unsettled: ~Copyable {
   static let capacity = 256
   fileprivate let flows = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
@@ -21,7 +21,7 @@ struct Unsettled: ~Copyable {
 }
 
 extension TCPEngine {
-  /// Says what is to be watched from the end of this iteration on.
+  /// Sets the events to be watched from the end of this iteration on.
   @inline(__always)
   func setInterest(_ flow: FlowPointer, _ interest: FDEvents) {
     guard interest != flow.pointee.interest else { return }
@@ -29,7 +29,7 @@ extension TCPEngine {
     settleLater(flow)
   }
 
-  /// Has the flow looked at when the frames of this iteration are out.
+  /// Schedules the flow for `settle`.
   @inline(__always)
   func settleLater(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isUnsettled) else { return }
@@ -39,16 +39,16 @@ extension TCPEngine {
     unsettled.flowCount &+= 1
   }
 
-  /// Closes a socket in good order.
-  /// - Parameter resetsOnClose: what it is to forget first.
+  /// Closes a socket in order, with deferred work.
+  /// - Parameter resetsOnClose: SO_LINGER is set and must be cleared first.
   func closeLater(_ fd: Int32, resetsOnClose: Bool) {
     if unsettled.descriptorCount == Unsettled.capacity { closeDescriptors() }
     unsettled.descriptors[unsettled.descriptorCount] = resetsOnClose ? ~fd : fd
     unsettled.descriptorCount &+= 1
   }
 
-  /// See the head of this file. After `endOfIteration` and the frames. Flows whose socket cannot be
-  /// watched are reset: true when there are any, and so frames.
+  /// Does the deferred work. Called after `endOfIteration` and after the frames have been sent. Flows whose socket cannot
+  /// be watched are reset. True if there are such flows, and frames to send.
   func settle() -> Bool {
     let isAnyLost = unsettled.flowCount > 0 && settleFlows()
     closeDescriptors()
@@ -89,8 +89,8 @@ extension TCPEngine {
     }
   }
 
-  /// Makes the watch what `interest` says; false when the host refuses. Without interest it ends:
-  /// EPOLLHUP would be reported all the same, again and again.
+  /// Applies `interest` to the watch; false if the host refuses. Without interest the watch is removed: EPOLLHUP would
+  /// otherwise be reported in each iteration.
   private func watch(_ flow: FlowPointer) -> Bool {
     let interest = flow.pointee.interest
     guard flow.pointee.fd >= 0 else { return true }
@@ -102,7 +102,7 @@ extension TCPEngine {
       stack.host.unwatch(flow.pointee.watch)
       flow.pointee.watch = 0
     } else if flow.pointee.watch == 0 {
-      // Not anew for each pause of reading.
+      // Options are set once, not each time reading pauses.
       if flow.pointee.flags.insert(.isPrepared).inserted {
         stack.calls.prepareStream(flow.pointee.fd)
         if !flow.pointee.flags.contains(.hostShut) {
@@ -119,6 +119,6 @@ extension TCPEngine {
     return true
   }
 
-  /// What a flow is whose socket comes from such a listener.
+  /// Flags of a flow whose socket comes from a listener that `prepareListener` has set up.
   static let accepted: TCPFlowFlags = [.isPrepared, .resetsOnClose, .isKeptAlive]
 }

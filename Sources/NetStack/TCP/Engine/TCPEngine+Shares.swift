@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which guest a connection counts against, how many it may have, and which one makes room for
-// another (ShareTable).
+// Limits of connections per guest, and the choice of the connection that is closed for a new one (ShareTable).
 //
-//   half open   of each guest a fixed number at most, and of all four times that: the oldest of the
-//               guest with the most makes room if it is older than a second (RFC 4987 §3.4), else the
-//               new SYN is not answered, and the guest sends it again
-//   ranges      of sequence numbers (loss): one more while the guest has fewer lists than are free
-//   in all      as many as there are slots and descriptors: the one idle longest of the guest with
-//               the most makes room
-//   to one      remote endpoint (Destinations)
+// - Half-open connections: a fixed number per guest, and four times that in total. At the total the oldest of the guest
+//   with the most is closed if it is older than a second (RFC 4987 §3.4); otherwise the new SYN is dropped, and the guest
+//   retransmits it.
+// - Lists of sequence ranges (loss): a dynamic threshold; a guest may take one more while it holds fewer than are free.
+// - All connections: limited by slots and descriptors. At the limit the connection idle for the longest time of the guest
+//   with the most is closed.
+// - Connections to one remote endpoint: see Destinations.
 
 import Wire
 
 extension TCPEngine {
-  /// Connections without a socket that eviction passes over.
+  /// Maximum number of connections without a socket that eviction skips.
   private static let mostPassedOver = 256
-  /// A connection used since, nanoseconds, is not closed for the sake of another, unless its guest has
-  /// more than twice as many.
+  /// Minimum idle time, nanoseconds, of a connection that is closed for another one, unless its guest has more than twice
+  /// as many.
   private static let idleTime: UInt64 = 1_000_000_000
 
   // MARK: Belonging
@@ -48,7 +47,7 @@ extension TCPEngine {
     leaveDestination(flow)
   }
 
-  /// The flow has no socket any more, and so no local port of the host's.
+  /// The flow's socket is closed, and no longer occupies a local port number of the host.
   func leaveDestination(_ flow: FlowPointer) {
     guard flow.pointee.flags.contains(.isCounted) else { return }
     flow.pointee.flags.remove(.isCounted)
@@ -63,7 +62,7 @@ extension TCPEngine {
     state.pointee.halfOpenOrder.remove(index(of: flow), in: flows)
   }
 
-  /// Both sides have accepted.
+  /// The connection is established on both sides and no longer half open.
   func shareAccepted(_ flow: FlowPointer) {
     guard flow.pointee.flags.contains(.isHalfOpen) else { return }
     let state = stack.shares.pointer(flow.pointee.share)
@@ -71,7 +70,7 @@ extension TCPEngine {
     state.pointee.flowOrder.append(index(of: flow), in: flows)
   }
 
-  /// A guest whose station was not known when the connection was begun has answered.
+  /// Moves the flow to the share of its guest's station, which was unknown when the connection was opened.
   func moveShare(_ flow: FlowPointer, to station: MACAddress) {
     let share = stack.shares.of(flow.pointee.key.link, station)
     guard share != flow.pointee.share, flow.pointee.sender.table == 0,
@@ -83,7 +82,7 @@ extension TCPEngine {
 
   // MARK: Having one more
 
-  /// Whether a guest's SYN may become a connection; makes room for it if need be.
+  /// Whether a guest's SYN may create a connection; closes another one if needed.
   func admits(_ share: UInt32, _ key: FlowKey) -> Bool {
     let state = stack.shares.pointer(share)
     guard admitsHalfOpen(share, state) else {
@@ -115,10 +114,10 @@ extension TCPEngine {
     return dropHalfOpen(victim, olderThan: isForced ? 0 : Self.idleTime)
   }
 
-  /// Connections and the listeners of forwards have all the descriptors there are for them.
+  /// Whether connections and forwards' listeners use all descriptors available to TCP.
   var isFull: Bool { socketCount &+ forwards.listeners.count >= stack.descriptors.tcp }
 
-  /// Whether a connection may be opened; makes room for it if need be.
+  /// Whether a connection may be opened; closes another one if needed.
   func hasRoom(for share: UInt32) -> Bool {
     if !isFull || makeRoom(for: share) { return true }
     stack.shares.pointer(share).pointee.counters.refused &+= 1
@@ -127,14 +126,14 @@ extension TCPEngine {
 
   // MARK: Lists of ranges
 
-  /// Whether the guest may hold one more list, of either kind (ShareTable). If not, what arrives out of order
-  /// is not kept, or what the guest reports not heard (RFC 6582 repairs): its own losses take longer, and
-  /// nobody else's.
+  /// Whether the guest may hold one more list, of either kind (ShareTable). Without one, out-of-order data is dropped, or
+  /// SACK blocks are ignored (recovery by RFC 6582): the guest's own losses take longer to repair, and other guests are not
+  /// affected.
   private func mayTakeList(_ share: UnsafeMutablePointer<Share>) -> Bool {
     Int(share.pointee.ranges) < ranges.capacity &- ranges.count &- scoreboards.count
   }
 
-  /// A list for what arrives out of order, empty; 0 when there is none.
+  /// Allocates an empty list of out-of-order ranges; 0 if there is none.
   func takeRanges(_ flow: FlowPointer) -> UInt32 {
     let share = stack.shares.pointer(flow.pointee.share)
     guard mayTakeList(share) else { return 0 }
@@ -143,7 +142,7 @@ extension TCPEngine {
     return slot
   }
 
-  /// A scoreboard, to be begun; 0 when there is none.
+  /// Allocates a scoreboard, which the caller initialises; 0 if there is none.
   func takeScoreboard(_ flow: FlowPointer) -> UInt32 {
     let share = stack.shares.pointer(flow.pointee.share)
     guard mayTakeList(share) else { return 0 }
@@ -152,7 +151,7 @@ extension TCPEngine {
     return slot
   }
 
-  /// Gives the list of what arrived out of order back, if there is one.
+  /// Frees the list of out-of-order ranges, if any.
   func giveRanges(_ flow: FlowPointer) {
     guard flow.pointee.receiver.reassembly != 0 else { return }
     ranges.remove(flow.pointee.receiver.reassembly)
@@ -160,7 +159,7 @@ extension TCPEngine {
     stack.shares.pointer(flow.pointee.share).pointee.ranges &-= 1
   }
 
-  /// Forgets what is known of what is under way: from now on the last burst is all.
+  /// Frees the scoreboard: the sender then has the time of the last burst only.
   func giveScoreboard(_ flow: FlowPointer) {
     flow.pointee.sender.flags.remove(.isMarked)
     guard flow.pointee.sender.scoreboard != 0 else { return }
@@ -171,7 +170,7 @@ extension TCPEngine {
 
   // MARK: Making room
 
-  /// Closes a connection of the guest with the most. False when none may be closed.
+  /// Closes a connection of the guest with the most connections. False if none may be closed.
   func makeRoom(for share: UInt32) -> Bool {
     let victim = stack.shares.busiest(preferring: share) { $0.pointee.flows }
     let state = stack.shares.pointer(victim)

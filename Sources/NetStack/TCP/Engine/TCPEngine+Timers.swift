@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Time: retransmission (RFC 6298 §5), probes of a closed window (RFC 9293 §3.8.6.1), keep-alive
-// (RFC 1122 §4.2.3.6), TIME-WAIT.
+// Timers: retransmission (RFC 6298 §5), zero-window probes (RFC 9293 §3.8.6.1), keep-alive (RFC 1122 §4.2.3.6), TIME-WAIT.
 //
-// A flow has one timer at most. Deadlines that move away, as the retransmission's does with every
-// ACK, leave it alone: it fires early, finds nothing due and is set anew. So the
-// fast path touches no timer.
+// A flow has at most one timer. A deadline that moves later, as the retransmission's does with each ACK, does not change
+// the timer: it fires early, finds nothing due and is set again. The fast path therefore never touches a timer.
 
 extension TCPEngine {
-  /// SYNs sent before giving up, and retransmissions of data.
+  /// Maximum number of SYNs, and of retransmissions of data, before the connection ends.
   static let maximumSynAttempts: UInt8 = 6
   static let maximumAttempts: UInt8 = 13
-  /// The same, and probes of a window that stays closed, before data that an RST waits behind is
-  /// given up: for a quarter of a minute where round trips are short.
+  /// The same for data before a pending RST, and for probes of its closed window: 15 s with short round trips.
   static let maximumResetAttempts: UInt8 = 6
-  /// SYNs sent to a guest whose Ethernet address nobody tells: for 3 s.
+  /// SYNs sent to a guest whose Ethernet address is unknown: 3 s.
   static let maximumARPAttempts: UInt8 = 2
-  /// How long an ACK waits for data to ride on: longer than a service of this host takes, and a
-  /// fiftieth of what RFC 9293 §3.8.6.3 allows.
+  /// Maximum delay of an ACK, nanoseconds: longer than a service on this host takes to answer, and a fiftieth of the
+  /// maximum of RFC 9293 §3.8.6.3.
   static let ackDelay: UInt64 = 10_000_000
 
-  /// Sets the timer when the next deadline is before what it is set to.
+  /// Sets the timer if the next deadline is before the timer's.
   @inline(__always)
   func armTimer(_ flow: FlowPointer) {
     let deadline = nextDeadline(flow)
@@ -59,7 +56,7 @@ extension TCPEngine {
     flow.pointee.timer = 0
     guard flow.pointee.state != .closed else { return }
     if flow.pointee.acknowledgeDeadline != 0, flow.pointee.acknowledgeDeadline <= stack.now {
-      // The answer takes longer than that: so may the next ones.
+      // The answer takes longer than the ACK's delay; the next ones may too, so ACKs are no longer delayed.
       flow.pointee.acknowledgeDeadline = 0
       flow.pointee.receiver.exchanges = 0
       touch(flow, .ackDue)
@@ -98,7 +95,7 @@ extension TCPEngine {
       reorderTimerFired(flow)
       return
     }
-    // A link that takes no frames is not the guest's fault.
+    // A full link does not count as an unanswered attempt.
     if flow.pointee.flags.contains(.isWaiting) {
       flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
       return
@@ -130,13 +127,13 @@ extension TCPEngine {
 
   private func synTimedOut(_ flow: FlowPointer) {
     let key = flow.pointee.key
-    // A link that takes no frames is not the guest's fault.
+    // A full link does not count as an unanswered attempt.
     if flow.pointee.flags.contains(.isWaiting) || stack.links.pointer(key.link).pointee.isBlocked {
       flow.pointee.sender.deadline = stack.now &+ flow.pointee.sender.timeout
       return
     }
     flow.pointee.sender.attempts &+= 1
-    // As a kernel does (RFC 1122 §2.3.2.2): after some ARP requests the host is unreachable.
+    // As in a kernel, the host is unreachable after a number of unanswered ARP requests (RFC 1122 §2.3.2.2).
     let isUnreachable =
       flow.pointee.guestMAC == .zero && flow.pointee.sender.attempts >= Self.maximumARPAttempts
       && stack.neighbor(key.guest, on: key.link) == nil
@@ -149,9 +146,9 @@ extension TCPEngine {
     sendSyn(flow)
   }
 
-  /// An old sequence number makes the guest tell its window. Where the guest closed it over data that it
-  /// was sent before, the first segment of that goes again (RFC 1122 §4.2.2.16): the guest may hold what
-  /// comes after it, and have room for no more until it has the first.
+  /// Sends a segment with an old sequence number, which the guest answers with its window. If the guest closed its window
+  /// over data in flight, the first segment of that data is sent instead (RFC 1122 §4.2.2.16): the guest may hold data
+  /// after it and have no room until it has the first.
   private func probe(_ flow: FlowPointer) {
     guard
       flow.pointee.sender.bufferedCount > 0 || flow.pointee.flags.contains(.hostFinished)
@@ -159,7 +156,7 @@ extension TCPEngine {
       flow.pointee.sender.flags.remove(.isProbing)
       return
     }
-    // A guest that is there answers; RFC 1122 §4.2.2.17 forbids to give up while it does.
+    // RFC 1122 §4.2.2.17: a connection must stay open while the guest answers probes.
     if flow.pointee.sender.attempts >= Self.maximumAttempts,
       stack.now &- flow.pointee.lastActivity > 120_000_000_000
     {
@@ -167,7 +164,7 @@ extension TCPEngine {
       resetGuest(flow)
       return
     }
-    // Nothing more comes for it from the host, and it was told all that can be.
+    // An RST is pending: no more data comes from the host, so the flow can end.
     if flow.pointee.flags.contains(.resetDue),
       flow.pointee.sender.attempts >= Self.maximumResetAttempts
     {

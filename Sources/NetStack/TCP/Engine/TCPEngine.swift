@@ -1,36 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TCP between guests and host sockets (RFC 9293): the guest's connection ends here, and an
-// ordinary non-blocking socket carries its bytes on.
+// TCP between guests and host sockets (RFC 9293). A guest's connection ends in the engine; a non-blocking socket of the
+// host carries its bytes to and from the peer.
 //
 // Theory of operation
-//   During a batch of frames, `input` only advances state: payload that is in order is kept as
-//   slices of the receive buffer, flows that changed are put on the touched list. `endOfIteration`
-//   walks that list once: one sendmsg per flow, what the kernel did not take is copied to the
-//   flow's pending store, then data, or one ACK, goes out. Events of sockets and timers end the
-//   same way. So a batch costs one system call and one ACK per flow, whatever its length.
-//   Acknowledged means: the kernel or our store has it. The window offered is what
-//   the store can still take, so data is never dropped for want of room.
+//   For each segment of a batch `input` only changes state: in-order payload becomes slices of the receive
+//   buffer, and changed flows are put on a list. `endOfIteration` walks that list once: for each flow one
+//   sendmsg; bytes that the kernel does not take are copied to the flow's store; then data, or a single ACK,
+//   goes to the guest. Socket events and timers end the same way. So a batch costs one system call and one ACK
+//   per flow, whatever its length.
+//   A byte is acknowledged when the kernel or the store has it. The advertised window is the room left in the
+//   store, so that no data is dropped for lack of room.
 //
-// ACKs are delayed only in flows of question and answer, where they ride on the answer: a batch has
-// one already, and a guest that waits for it with Nagle's algorithm must not be held up.
+// ACKs are delayed only in request-response flows, where they go with the response. Elsewhere a batch has a single ACK
+// already, and a guest that waits for it because of Nagle's algorithm must not be delayed.
 //
-// Left out on purpose: timestamps (RFC 7323 §3-5), for a segment here cannot be older than the
-// queue of the link, far younger than a wrap of the sequence numbers, and one round trip timed
-// each window is enough.
+// Timestamps (RFC 7323 §3-5) are not implemented: a segment is never older than the link's queue, which is far less than a
+// wrap of the sequence numbers, and one round-trip sample per window is sufficient.
 //
-// A connection has two halves, which are values: TCPSender and TCPReceiver. The files of this folder:
-// Connect and Accept (how a flow begins), Input, Acknowledge, Reports and Receive (a segment), HostSend and
-// HostReceive (the socket), Output and Segment (towards the guest), Settle (what can wait until the
-// frames are out), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Loop
-// thread only.
+// The halves of a connection are values: TCPSender and TCPReceiver. The files of this folder: Connect and Accept (opening),
+// Input, Acknowledge, Reports and Receive (a segment), HostSend and HostReceive (the socket), Output and Segment (frames to
+// the guest), Settle (deferred work), Shares, PathMTU, GuestErrors, Timers, KeepAlive, Close, Finish, Detach, Idle. Thread:
+// loop only.
 
 import LibC
 import Wire
 
 typealias FlowPointer = UnsafeMutablePointer<TCPFlow>
 
-/// What happened so far; shown by `status`.
+/// Counters since the start; shown by `status`.
 package struct TCPCounters: Sendable {
   package var opened: UInt64 = 0
   package var openedTowardGuest: UInt64 = 0
@@ -45,10 +43,10 @@ package struct TCPCounters: Sendable {
   package var segmentsIn: UInt64 = 0
   package var outOfOrder: UInt64 = 0
   package var retransmits: UInt64 = 0
-  /// Losses towards guests that were found before a timeout, once for each window of data.
+  /// Losses towards guests that were detected before a timeout, once for each window of data.
   package var lossRecoveries: UInt64 = 0
   package var timeouts: UInt64 = 0
-  /// Of these, the ones after which it was seen that nothing was lost.
+  /// Timeouts after which it turned out that nothing was lost.
   package var spuriousTimeouts: UInt64 = 0
   package var tailProbes: UInt64 = 0
   package var challenges: UInt64 = 0
@@ -56,37 +54,37 @@ package struct TCPCounters: Sendable {
   package var storeExhausted: UInt64 = 0
 }
 
-/// TCP flows of all links.
+/// The TCP flows of all links of a stack. Thread: loop only.
 package final class TCPEngine {
   let stack: StackCore
   let transmitter: Transmitter
   let dns: DNSIntercept
   let forwards: OpenForwards
-  /// For the descriptors it has.
+  /// Shares the number of descriptors with TCP.
   let udp: UDPEngine
   var flows: Slab<TCPFlow>
   var table: FlowTable
-  /// What arrived out of order, and what is under way to guests; of both together as many as of one.
+  /// Lists of out-of-order ranges, and scoreboards. The sum of both is limited to the size of one.
   var ranges: Slab<SequenceRanges>
   var scoreboards: Slab<SACKScoreboard>
   let store: SequenceStore
 
   package internal(set) var counters = TCPCounters()
   var timeWaitCount = 0
-  /// Sockets of all connections, and connections that are half open.
+  /// Number of connections with a socket, and of half-open connections.
   var socketCount = 0
   var halfOpenCount = 0
   var destinations: Destinations
   var exhaustionLogLimit = TokenBucket(burst: 1, interval: 10_000_000_000)
-  /// Key of the initial sequence numbers (RFC 6528).
+  /// Key of the hash for initial sequence numbers (RFC 6528).
   let sequenceKey: SipHash.Key
 
-  /// Flows that `endOfIteration` looks at.
+  /// List of the flows that `endOfIteration` visits.
   private var touchedHead: UInt32 = 0
-  /// Chunks that one socket may fill in this iteration.
+  /// Maximum number of chunks that one socket may fill in this iteration.
   private(set) var readShare = 1
 
-  // The slices of this batch, and room for what goes to one sendmsg or recvmsg.
+  // The slices of this batch, and the vectors of one sendmsg or recvmsg.
   static let sliceCapacity = 512
   let slices: UnsafeMutablePointer<BatchSlice>
   var sliceCount: Int16 = 0
@@ -94,7 +92,7 @@ package final class TCPEngine {
   let vectors: UnsafeMutablePointer<iovec>
   let message: UnsafeMutablePointer<msghdr>
 
-  /// A piece of payload in the receive buffer of this batch.
+  /// A piece of payload in the batch's receive buffer.
   struct BatchSlice: BitwiseCopyable {
     var data: UnsafeRawPointer
     var count: UInt32
@@ -114,7 +112,7 @@ package final class TCPEngine {
     ranges = Slab(capacity: max(1024, stack.config.maximumFlows / 4))
     scoreboards = Slab(capacity: ranges.capacity)
     store = SequenceStore(stack: stack, capacity: stack.config.maximumFlows * 2)
-    // What the generator gives out later, guests see parts of: it must not lead back to the key.
+    // Guests see parts of the generator's later output, from which the key must not be derivable.
     sequenceKey = SipHash.Key(low: stack.random.next(), high: stack.random.next())
     var later = SipHash(key: sequenceKey)
     stack.random = RandomSource(seed: later.finish())
@@ -131,7 +129,7 @@ package final class TCPEngine {
     message.deallocate()
   }
 
-  /// Connections of all states.
+  /// Number of connections in any state.
   package var flowCount: Int { table.count }
 
   /// Slot index of a flow.
@@ -148,15 +146,15 @@ package final class TCPEngine {
 
   // MARK: Iterations
 
-  /// Divides what is read in this iteration by the number of those that have something.
+  /// Divides the bytes read in this iteration among the sockets with data.
   @inline(__always)
   func shareReads(among count: Int) {
     let bytes = min(stack.config.readMaximum, stack.config.readPerIteration / max(1, count))
-    // What one sendmsg or recvmsg, and one flow, can hold is below 64 chunks.
+    // One sendmsg or recvmsg, and one flow, hold less than 64 chunks.
     readShare = max(1, min(bytes / ChunkPool.chunkSize, 60))
   }
 
-  /// Makes `endOfIteration` look at the flow.
+  /// Adds the flow to the list that `endOfIteration` visits.
   @inline(__always)
   func touch(_ flow: FlowPointer, _ reason: TCPFlowFlags) {
     if !flow.pointee.flags.contains(.isTouched) {
@@ -166,7 +164,7 @@ package final class TCPEngine {
     flow.pointee.flags.formUnion([reason, .isTouched])
   }
 
-  /// See the head of this file.
+  /// Sends everything that this iteration's segments, events and timers have made due.
   func endOfIteration() {
     takeRefused()
     while touchedHead != 0 {
@@ -174,8 +172,8 @@ package final class TCPEngine {
       let flow = flows.pointer(index)
       touchedHead = flow.pointee.nextTouched
       flow.pointee.nextTouched = 0
-      // It stays marked, so that what happens here does not put it on the list again. Bytes
-      // that closed a hole are in the store, not among the slices.
+      // The flow stays marked, so that it is not added to the list again meanwhile. Bytes that filled a hole are in the
+      // store, not in slices.
       if flow.pointee.receiver.batchHead >= 0 || flow.pointee.receiver.pendingCount > 0
         || flow.pointee.receiver.flags.contains(.finSeen)
       {
@@ -188,7 +186,7 @@ package final class TCPEngine {
     sliceCount = 0
   }
 
-  /// Frees the slots of flows that were closed in this iteration, without sending anything.
+  /// Frees the slots of flows that were closed in this iteration; sends nothing.
   func freeClosed() {
     var previous: UInt32 = 0
     var index = touchedHead
@@ -210,7 +208,7 @@ package final class TCPEngine {
     }
   }
 
-  /// Gives the slot back; only from `endOfIteration` and `linkReady`, when no list holds it.
+  /// Frees the slot; called only from `endOfIteration` and `linkReady`, when the flow is on no list.
   private func free(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isWaiting) else { return }
     flows.remove(index(of: flow))
@@ -218,7 +216,7 @@ package final class TCPEngine {
 
   // MARK: Links
 
-  /// Makes the flow wait until its link takes frames again.
+  /// Adds the flow to the list of those that wait until the link takes frames.
   func waitForLink(_ flow: FlowPointer) {
     guard !flow.pointee.flags.contains(.isWaiting), stack.links.isTaken(flow.pointee.key.link)
     else { return }
@@ -234,8 +232,8 @@ package final class TCPEngine {
     flow.pointee.flags.insert(.isWaiting)
   }
 
-  /// The link takes frames again: the flows that wait have their turn, in the order in which they
-  /// began to, until it is full again. So a flow with much to send does not keep others from it.
+  /// The link takes frames again: waiting flows send in the order in which they began to wait, until the link is full. A
+  /// flow with much data does not starve others.
   func linkReady(_ link: UInt32) {
     let state = stack.links.pointer(link)
     let last = state.pointee.lastWaiting
@@ -243,7 +241,7 @@ package final class TCPEngine {
       let index = state.pointee.waitingFlows
       let flow = stopWaiting(index, state)
       if flow.pointee.state == .closed {
-        // Its slot was kept for the list.
+        // The slot of a closed flow was kept because of the list.
         touch(flow, [])
       } else {
         output(flow)
@@ -252,7 +250,7 @@ package final class TCPEngine {
     }
   }
 
-  /// Takes the first of the flows that wait for a link out of its list.
+  /// Removes the first flow that waits for a link from the list.
   private func stopWaiting(_ index: UInt32, _ link: UnsafeMutablePointer<Link>) -> FlowPointer {
     let flow = flows.pointer(index)
     link.pointee.waitingFlows = flow.pointee.nextWaiting
@@ -262,7 +260,7 @@ package final class TCPEngine {
     return flow
   }
 
-  /// A link goes: nothing waits for it any more.
+  /// A link was removed: empties its list.
   private func endWaiting(_ link: UInt32) {
     let state = stack.links.pointer(link)
     while state.pointee.waitingFlows != 0 {
@@ -270,13 +268,13 @@ package final class TCPEngine {
     }
   }
 
-  /// Frames that the host did not take: their bytes go out again when it can.
+  /// Handles frames that the host refused: their bytes are sent again later.
   @inline(__always)
   func takeRefused() {
     if transmitter.hasRefused { transmitter.takeRefused { frameRefused(flow: $0, sequence: $1) } }
   }
 
-  /// Sends what is collected.
+  /// Passes the queued frames to the host.
   func flush() {
     transmitter.flush()
     takeRefused()
@@ -290,7 +288,7 @@ package final class TCPEngine {
     case .synSent, .synReceived:
       flow.pointee.flags.insert(.synDue)
     default:
-      // A probe is about what was acknowledged, and moves nothing.
+      // A probe is about acknowledged bytes and needs no correction.
       if Sequence32.lessOrEqual(flow.pointee.sender.unacknowledged, sequence),
         Sequence32.less(sequence, flow.pointee.sender.next), takeBack(flow, sequence)
       {
@@ -303,7 +301,7 @@ package final class TCPEngine {
     waitForLink(flow)
   }
 
-  /// The link is gone: its flows are reset towards the host, unless the guest had said all.
+  /// A link was removed: its flows are reset towards the host, unless the guest had sent its FIN.
   func linkDown(_ link: UInt32, _ departure: inout Departure) {
     forEachFlow { flow in
       if flow.pointee.key.link == link { guestLeft(flow, &departure) }
@@ -312,8 +310,8 @@ package final class TCPEngine {
     endOfIteration()
   }
 
-  /// Stations behind a link that stays up are gone; a guest that goes on with another Ethernet address
-  /// is not.
+  /// Stations behind a link were removed, and the link stays. Flows of a guest that continues with another Ethernet address
+  /// are kept.
   func stationsDown(
     _ stations: Set<MACAddress>, on link: UInt32, _ departure: inout Departure
   ) {
@@ -325,7 +323,7 @@ package final class TCPEngine {
     endOfIteration()
   }
 
-  /// Calls `body` for every flow that is not closed. Cold paths only.
+  /// Calls `body` for every flow that is not closed. Its cost is that of the whole table.
   func forEachFlow(_ body: (FlowPointer) -> Void) {
     var index: UInt32 = 1
     while index < flows.endIndex {
@@ -337,7 +335,7 @@ package final class TCPEngine {
   }
 
   func shutDown() {
-    // What the kernel took is still sent, where the guest had finished.
+    // If the guest had finished, bytes in the kernel are still sent.
     var departure = Departure(atOnce: .max)
     forEachFlow { guestLeft($0, &departure) }
     forEachFlow { abandon($0) }

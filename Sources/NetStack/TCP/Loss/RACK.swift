@@ -1,36 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RACK (RFC 8985 §5 and §6): a segment is lost when one that was sent after it has arrived, and a round trip
-// and a little more have passed since it was sent. The little more is the reordering window: nothing until
-// segments were seen to arrive out of order, from then on a quarter of the shortest round trip, and more when
-// the guest says that it got segments twice (RFC 2883).
+// RACK (RFC 8985 §5, §6): a segment is lost if one sent after it has arrived, and more than a round trip plus the
+// reordering window has passed since it was sent. The reordering window is 0 until reordering is seen; then it is a quarter
+// of the shortest round trip, and more when the guest reports duplicates (RFC 2883).
 //
-// What is under way, and when it was sent, is SACKScoreboard's. Names are those of RFC 8985 §5.3.
+// SACKScoreboard has the segments in flight and their times. Names are those of RFC 8985 §5.3.
 
-/// See the head of this file. Times in microseconds of the stack's clock, as they wrap.
+/// RACK state. Times in microseconds of the stack's clock, modulo 2^32.
 struct RACK: BitwiseCopyable {
   /// RACK.min_RTT: the shortest round trip of a segment that was sent once; 0 before the first sample.
   private(set) var minimumRoundTrip: UInt32 = 0
-  /// RACK.rtt: the round trip of what arrived last.
+  /// RACK.rtt: the round trip of the segment that arrived last.
   private(set) var roundTrip: UInt32 = 0
-  /// RACK.xmit_ts and RACK.end_seq: of all that arrived, what was sent last.
+  /// RACK.xmit_ts and RACK.end_seq: of all segments that have arrived, the one sent last.
   private(set) var sentAt: UInt32 = 0
   private(set) var end: UInt32 = 0
-  /// RACK.fack: the highest that arrived.
+  /// RACK.fack: the highest sequence number that has arrived.
   private(set) var forward: UInt32 = 0
-  /// RACK.dsack_round: a duplicate was reported; another one counts once this is acknowledged.
+  /// RACK.dsack_round: a duplicate was reported; another one counts after this was acknowledged.
   private var duplicateRound: UInt32 = 0
   /// RACK.reo_wnd_mult: quarters of `minimumRoundTrip` in the reordering window.
   private(set) var multiplier: UInt8 = 1
-  /// RACK.reo_wnd_persist: loss recoveries after which `multiplier` is 1 again.
+  /// RACK.reo_wnd_persist: the number of loss recoveries after which `multiplier` is 1 again.
   private(set) var persistence: UInt8 = Self.recoveries
   private var flags: Flags = []
 
   private struct Flags: OptionSet, BitwiseCopyable {
     let rawValue: UInt8
-    /// `sentAt` and `end` are of a segment.
+    /// `sentAt` and `end` are valid.
     static let hasArrived = Flags(rawValue: 1 << 0)
-    /// `duplicateRound` is not over.
+    /// The round of `duplicateRound` has not ended.
     static let isInRound = Flags(rawValue: 1 << 1)
     /// RACK.reordering_seen.
     static let reorderingSeen = Flags(rawValue: 1 << 2)
@@ -41,7 +40,7 @@ struct RACK: BitwiseCopyable {
   /// RACK.reordering_seen.
   var reorderingSeen: Bool { flags.contains(.reorderingSeen) }
 
-  /// Nothing under way was sent again, or reported: what arrives from now on decides.
+  /// Starts with no segment in flight retransmitted or reported.
   mutating func begin(unacknowledged: UInt32) {
     flags.remove(.hasArrived)
     forward = unacknowledged
@@ -49,7 +48,7 @@ struct RACK: BitwiseCopyable {
 
   // MARK: An ACK
 
-  /// Step 1 (§6.2): a round trip of a segment that was sent once.
+  /// Step 1 (§6.2): takes the round trip of a segment that was sent once.
   @inline(__always)
   mutating func sample(microseconds: UInt32) {
     let sample = max(1, microseconds)
@@ -57,15 +56,15 @@ struct RACK: BitwiseCopyable {
     if minimumRoundTrip == 0 || sample < minimumRoundTrip { minimumRoundTrip = sample }
   }
 
-  /// Steps 2 and 3: a piece that was under way has arrived, as the acknowledgement or a block says.
+  /// Steps 2 and 3 (§6.2): a piece in flight was acknowledged or reported.
   /// - Parameters:
-  ///   - run: what the piece was sent with, and the piece's start.
+  ///   - run: the run that the piece was sent in, with the piece's start.
   ///   - stop: the end of the piece.
   mutating func delivered(_ run: SACKScoreboard.Run, _ stop: UInt32, now: UInt32) {
     let wasResent = run.marks.contains(.resent)
     if !wasResent, Sequence32.less(run.start, forward) { flags.insert(.reorderingSeen) }
     let sample = now &- run.sentAt
-    // The ACK of the first of them, which arrived after all.
+    // The ACK is of the first transmission, which had arrived.
     if wasResent, sample < minimumRoundTrip { return }
     roundTrip = sample
     guard
@@ -76,7 +75,7 @@ struct RACK: BitwiseCopyable {
     flags.insert(.hasArrived)
   }
 
-  /// All that an ACK says has arrived, this the highest.
+  /// Updates RACK.fack to the highest sequence number that an ACK reports.
   mutating func moveForward(to highest: UInt32) { forward = Sequence32.max(forward, highest) }
 
   // MARK: Reordering window
@@ -99,16 +98,16 @@ struct RACK: BitwiseCopyable {
     }
   }
 
-  /// A recovery is over, of a loss or of a timeout.
+  /// A recovery has ended, of a loss or a timeout.
   mutating func recovered(unacknowledged: UInt32) {
     endRound(unacknowledged)
     persistence = persistence > 0 ? persistence &- 1 : 0
     if persistence == 0 { multiplier = 1 }
   }
 
-  /// RACK.reo_wnd.
+  /// RACK.reo_wnd (§6.2).
   /// - Parameters:
-  ///   - isRecovering: a loss is being repaired, or what a timeout took for lost.
+  ///   - isRecovering: in recovery after a loss or a timeout.
   ///   - hasThreshold: DupThresh segments were reported.
   ///   - smoothed: SRTT.
   func reorderingWindow(isRecovering: Bool, hasThreshold: Bool, smoothed: UInt32) -> UInt32 {
@@ -119,8 +118,8 @@ struct RACK: BitwiseCopyable {
 
   // MARK: Loss
 
-  /// Step 5 (§6.2): marks what is lost.
-  /// - Returns: after how many microseconds to look again (§6.3); 0 for never.
+  /// Step 5 (§6.2): marks lost segments.
+  /// - Returns: microseconds until the next check (§6.3); 0 for none.
   mutating func detectLoss(_ board: inout SACKScoreboard, window: UInt32, now: UInt32) -> UInt32 {
     let (sentAt, end, longest) = (sentAt, end, roundTrip &+ window)
     guard flags.contains(.hasArrived) else {
@@ -138,7 +137,7 @@ struct RACK: BitwiseCopyable {
     return timeout
   }
 
-  /// After a timeout (§6.3) the first segment is lost, and what was sent so long ago that it would have been
+  /// After a timeout (§6.3) marks the first segment as lost, and all that were sent so long ago that they would have been
   /// acknowledged.
   func markLostAtTimeout(
     _ board: inout SACKScoreboard, window: UInt32, segmentSize: UInt32, now: UInt32
@@ -148,7 +147,7 @@ struct RACK: BitwiseCopyable {
     board.markFirstLost(segmentSize: segmentSize)
   }
 
-  /// RACK_sent_after (§5.2): of two that were sent at the same time the higher is the later.
+  /// RACK_sent_after (§5.2): of two segments sent at the same time the higher one is the later.
   @inline(__always)
   static func isSent(_ sentAt: UInt32, _ end: UInt32, after other: UInt32, _ otherEnd: UInt32)
     -> Bool

@@ -1,57 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is under way to a guest that selectively acknowledges (RFC 2018): when each piece of it was sent,
-// whether it was sent again, whether the guest has reported it (RFC 6675 §4), whether it is lost
-// (RFC 8985 §5.2).
+// The scoreboard of a connection whose guest supports SACK (RFC 2018). For each piece in flight it has the send time,
+// whether it was retransmitted, whether the guest has reported it (RFC 6675 §4) and whether it is lost (RFC 8985 §5.2).
 //
-// Segments that follow each other, were sent at one time and have the same marks are one run, so that a GSO frame
-// costs as much as a segment. There is room for `capacity` runs. When it is short, neighbours with equal
-// marks become one with the later of their times: what is lost is then noticed later, and nothing is
-// taken for lost that is not. A report that there is still no room for is not taken; the guest repeats it.
+// Consecutive segments with the same send time and marks form one run, so that a GSO frame costs as much as a segment.
+// There is room for `capacity` runs. When it is short, neighbours with equal marks are merged under the later of their
+// times: a loss is then detected later, but nothing is falsely marked as lost. A report without room even so is ignored;
+// the guest repeats it.
 //
-// It exists while more than one burst is under way (TCPSender.sentAt says when a single one was sent).
+// A scoreboard exists while more than one burst is in flight (the time of a single one is TCPSender.sentAt).
 
 import Wire
 
-/// See the head of this file. Trivial, in a Slab of the engine. Functions that look at runs are mutating so
-/// that they work in place: a copy would be of more than 1 KiB.
+/// A trivial type in a Slab of the engine. Functions that read runs are mutating so that they work in place: a copy has
+/// more than 1 KiB.
 struct SACKScoreboard: BitwiseCopyable {
   static let capacity = 96
-  /// Runs that reports leave to what is sent: new data and retransmissions find room whatever the guest reports.
+  /// Runs that are kept free of reports, for new data and retransmissions.
   private static let reserve = 8
   /// DupThresh (RFC 6675 §2, RFC 5681 §3.2).
   static let duplicateThreshold = 3
 
   struct Marks: OptionSet, BitwiseCopyable {
     let rawValue: UInt32
-    /// The guest has it.
+    /// Reported by the guest.
     static let sacked = Marks(rawValue: 1 << 0)
-    /// Lost, and not sent again since.
+    /// Lost, and not retransmitted since.
     static let lost = Marks(rawValue: 1 << 1)
-    /// Sent more than once: an ACK does not say which of them arrived.
+    /// Sent more than once: an ACK does not tell which transmission arrived.
     static let resent = Marks(rawValue: 1 << 2)
   }
 
-  /// It reaches to the start of the next run, the last one to `end`.
+  /// A range with one send time. It ends where the next run starts, the last one at `end`.
   struct Run: BitwiseCopyable {
     var start: UInt32
-    /// Microseconds of the stack's clock, as they wrap.
+    /// Microseconds of the stack's clock, modulo 2^32.
     var sentAt: UInt32
     var marks: Marks
   }
 
   private var count = 0
-  /// The end of what was sent.
+  /// End of the data in flight.
   private(set) var end: UInt32 = 0
-  /// Bytes that were reported.
+  /// Number of bytes reported.
   private(set) var sackedBytes: UInt32 = 0
-  /// Bytes that are lost and were not sent again.
+  /// Number of bytes lost and not retransmitted.
   private(set) var lostBytes: UInt32 = 0
-  /// Whether a run had a mark when `mark` went through them last.
+  /// Whether a run had a mark at the last call of `mark`.
   private(set) var isMarked = false
   private var storage = RunStorage()
 
-  /// One run: everything from `unacknowledged` on was sent at one time.
+  /// Starts with one run: all bytes from `unacknowledged` on were sent at the same time.
   mutating func begin(unacknowledged: UInt32, end: UInt32, sentAt: UInt32) {
     count = 1
     self.end = end
@@ -61,13 +60,12 @@ struct SACKScoreboard: BitwiseCopyable {
     withRuns { runs, _ in runs[0] = Run(start: unacknowledged, sentAt: sentAt, marks: []) }
   }
 
-  /// Bytes of what was sent that are not under way any more (what SetPipe leaves out, RFC 6675 §4): they arrived,
-  /// or they are lost.
+  /// Bytes sent and no longer in flight: reported or lost (excluded by SetPipe, RFC 6675 §4).
   var landed: UInt32 { sackedBytes &+ lostBytes }
 
   // MARK: Sending
 
-  /// [from, to) went out, which is new from `end` on.
+  /// Records that [from, to) was sent; bytes from `end` on are new.
   mutating func sent(from: UInt32, to: UInt32, at time: UInt32, unacknowledged: UInt32) {
     if Sequence32.less(from, end) {
       sentAgain(from: from, to: Sequence32.min(to, end), at: time)
@@ -83,7 +81,7 @@ struct SACKScoreboard: BitwiseCopyable {
       count > 0 && runs[count &- 1].sentAt == time && runs[count &- 1].marks.isEmpty
     }
     if count == Self.capacity {
-      // Each run differs from its neighbours, though nothing is reported: the last one counts as sent again.
+      // No two neighbours have equal marks: the last run counts as retransmitted.
       let last = withRuns { runs, count in runs[count &- 1].start }
       sentAgain(from: last, to: end, at: time)
     } else if !isSame {
@@ -95,7 +93,7 @@ struct SACKScoreboard: BitwiseCopyable {
     end = to
   }
 
-  /// [from, to) went out once more; what was reported of it stays reported.
+  /// Records a retransmission of [from, to); reported pieces stay reported.
   mutating func sentAgain(from: UInt32, to: UInt32, at time: UInt32) {
     guard Sequence32.less(from, to) else { return }
     if count &+ 2 > Self.capacity { join() }
@@ -109,7 +107,7 @@ struct SACKScoreboard: BitwiseCopyable {
         guard Sequence32.less(runs[index].start, to) else { break }
         let stop = index &+ 1 < count ? runs[index &+ 1].start : end
         guard Sequence32.less(from, stop), !runs[index].marks.contains(.sacked) else { continue }
-        // Without room for a boundary the whole run counts as sent again.
+        // Without room for a boundary the whole run counts as retransmitted.
         if runs[index].marks.contains(.lost) { lost &-= stop &- runs[index].start }
         runs[index].marks = .resent
         runs[index].sentAt = time
@@ -122,8 +120,8 @@ struct SACKScoreboard: BitwiseCopyable {
   }
 
   /// The frame that begins at `sequence` did not reach the link.
-  /// - Returns: whether everything from there on is to be sent as if it had never been; otherwise it was marked
-  ///   as lost.
+  /// - Returns: true if everything from `sequence` on is removed and must be sent again as new data; otherwise the frame is
+  ///   marked as lost.
   mutating func refused(at sequence: UInt32, segmentSize: UInt32) -> Bool {
     guard Sequence32.less(sequence, end) else { return true }
     let isNew = withRuns { runs, count -> Bool in
@@ -151,9 +149,9 @@ struct SACKScoreboard: BitwiseCopyable {
 
   // MARK: What the guest says
 
-  /// Takes a block of an ACK up (Update, RFC 6675 §4). One outside of what is under way is a duplicate (RFC 2883)
-  /// or nonsense.
-  /// - Parameter delivered: called for each piece of it that is news, with the run it is of and its end.
+  /// Records a SACK block (Update, RFC 6675 §4). Blocks outside of the data in flight are ignored; they are duplicates (RFC
+  /// 2883) or invalid.
+  /// - Parameter delivered: called for each newly reported piece, with its run and its end.
   @inline(__always)
   mutating func report(
     _ block: SACKBlock, above acknowledged: UInt32, delivered: (Run, UInt32) -> Void
@@ -188,7 +186,7 @@ struct SACKScoreboard: BitwiseCopyable {
     isMarked = true
   }
 
-  /// Everything before `acknowledged` has arrived.
+  /// Records that everything before `acknowledged` has arrived.
   /// - Parameter delivered: as for `report`.
   @inline(__always)
   mutating func acknowledge(_ acknowledged: UInt32, delivered: (Run, UInt32) -> Void) {
@@ -204,7 +202,7 @@ struct SACKScoreboard: BitwiseCopyable {
     removeBefore(acknowledged)
   }
 
-  /// Forgets what lies before `sequence`.
+  /// Removes everything before `sequence`.
   mutating func removeBefore(_ sequence: UInt32) {
     var sacked = sackedBytes
     var lost = lostBytes
@@ -233,7 +231,7 @@ struct SACKScoreboard: BitwiseCopyable {
     if Sequence32.less(end, sequence) { self.end = sequence }
   }
 
-  /// The guest has thrown away what it reported (RFC 2018 §8): all of it is under way as before.
+  /// The guest has discarded reported data (reneging, RFC 2018 §8): all of it counts as in flight.
   mutating func forgetReports() {
     sackedBytes = 0
     withRuns { runs, count in
@@ -243,8 +241,8 @@ struct SACKScoreboard: BitwiseCopyable {
 
   // MARK: Loss
 
-  /// Goes through everything that is neither reported nor known to be lost.
-  /// - Parameter isLost: says of a run, and its end, whether it is.
+  /// Visits all runs that are neither reported nor lost.
+  /// - Parameter isLost: whether the run, given with its end, is lost.
   @inline(__always)
   mutating func mark(isLost: (Run, UInt32) -> Bool) {
     var lost = lostBytes
@@ -266,7 +264,7 @@ struct SACKScoreboard: BitwiseCopyable {
     lostBytes = lost
   }
 
-  /// The first segment that was not reported is lost.
+  /// Marks the first segment that is not reported as lost.
   mutating func markFirstLost(segmentSize: UInt32) {
     let first = withRuns { runs, count -> UInt32? in
       for index in 0..<count where !runs[index].marks.contains(.sacked) { return runs[index].start }
@@ -275,7 +273,7 @@ struct SACKScoreboard: BitwiseCopyable {
     if let first { markLost(from: first, length: segmentSize) }
   }
 
-  /// What lies from `sequence` on in its run, `length` bytes of it at most, is lost unless it was reported.
+  /// Marks at most `length` bytes from `sequence` to the end of its run as lost, unless they are reported.
   private mutating func markLost(from sequence: UInt32, length: UInt32) {
     if count &+ 2 > Self.capacity { join() }
     split(at: sequence)
@@ -297,7 +295,7 @@ struct SACKScoreboard: BitwiseCopyable {
     isMarked = true
   }
 
-  /// Nothing was lost after all: it is under way as before.
+  /// Removes all loss marks: the data is in flight.
   mutating func forgetLosses() {
     lostBytes = 0
     withRuns { runs, count in
@@ -305,7 +303,7 @@ struct SACKScoreboard: BitwiseCopyable {
     }
   }
 
-  /// The first piece that is lost and was not sent again (NextSeg, rule 1).
+  /// The first lost piece that was not retransmitted (NextSeg rule 1, RFC 6675 §4).
   mutating func nextLost() -> (start: UInt32, end: UInt32)? {
     guard lostBytes != 0 else { return nil }
     let end = end
@@ -317,7 +315,7 @@ struct SACKScoreboard: BitwiseCopyable {
     }
   }
 
-  /// Whether DupThresh segments were reported: as many ranges, or more bytes than one segment less has.
+  /// Whether DupThresh segments were reported: DupThresh ranges, or more than (DupThresh - 1) * SMSS bytes (RFC 6675 §4).
   mutating func hasDuplicateThreshold(segmentSize: UInt32) -> Bool {
     if sackedBytes > UInt32(Self.duplicateThreshold &- 1) &* segmentSize { return true }
     guard sackedBytes > 0 else { return false }
@@ -328,7 +326,7 @@ struct SACKScoreboard: BitwiseCopyable {
     }
   }
 
-  /// The end of the highest that was reported; `fallback` when nothing was.
+  /// The end of the highest reported range; `fallback` if there is none.
   mutating func highest(or fallback: UInt32) -> UInt32 {
     guard sackedBytes > 0 else { return fallback }
     let end = end
@@ -344,7 +342,7 @@ struct SACKScoreboard: BitwiseCopyable {
     }
   }
 
-  /// The end of the reported range that holds `sequence`; nil when it was not reported.
+  /// The end of the reported range that contains `sequence`; nil if it is not reported.
   mutating func end(ofReportWith sequence: UInt32) -> UInt32? {
     guard sackedBytes > 0 else { return nil }
     let end = end
@@ -359,7 +357,7 @@ struct SACKScoreboard: BitwiseCopyable {
     }
   }
 
-  /// The first byte that was sent and is not acknowledged was reported: the guest has thrown it away.
+  /// Whether the first unacknowledged byte was reported, which means that the guest has discarded it.
   mutating func hasReneged(at unacknowledged: UInt32) -> Bool {
     end(ofReportWith: unacknowledged) != nil
   }
@@ -371,7 +369,7 @@ struct SACKScoreboard: BitwiseCopyable {
     return Sequence32.lessOrEqual(block.end, reported)
   }
 
-  /// Makes a run begin at `sequence` if it lies inside of one; there must be room, or nothing happens.
+  /// Splits the run that contains `sequence` there, if there is room.
   private mutating func split(at sequence: UInt32) {
     guard count < Self.capacity, Sequence32.less(sequence, end) else { return }
     let isSplit = withRuns { runs, count -> Bool in
@@ -396,12 +394,12 @@ struct SACKScoreboard: BitwiseCopyable {
     if count &+ Self.reserve &+ 2 > Self.capacity { join() }
   }
 
-  /// Each two neighbours with equal marks become one, with the later time.
+  /// Merges neighbours with equal marks pairwise, under the later time.
   private mutating func join() {
     join { run, next in run.marks == next.marks }
   }
 
-  /// Reported ranges that touch become one; their times say nothing any more.
+  /// Merges adjacent reported ranges; their times are not needed any more.
   private mutating func joinReported() {
     let kept = withRuns { runs, count -> Int in
       var kept = 0
@@ -436,7 +434,7 @@ struct SACKScoreboard: BitwiseCopyable {
     count = kept
   }
 
-  /// A run that was sent with the one before it, and has the same marks, becomes one with it.
+  /// Merges a run into the one before it if both have the same time and marks.
   private mutating func joinSame(at index: Int) {
     let isJoined = withRuns { runs, count -> Bool in
       guard runs[index].marks == runs[index &- 1].marks,
@@ -454,7 +452,7 @@ struct SACKScoreboard: BitwiseCopyable {
   ) -> Result {
     let count = count
     return withUnsafeMutableBytes(of: &storage) { bytes in
-      // Of fixed size and aligned to eight, so there is an address, and it is good for runs.
+      // The storage has a fixed size and an alignment of 8, so that it has an address suitable for runs.
       guard let base = bytes.baseAddress else { preconditionFailure("storage without an address") }
       return body(base.bindMemory(to: Run.self, capacity: Self.capacity), count)
     }
@@ -462,14 +460,14 @@ struct SACKScoreboard: BitwiseCopyable {
 }
 
 extension UnsafeMutablePointer<SACKScoreboard.Run> {
-  /// Copies `count` runs from here, also to where they overlap.
+  /// Copies `count` runs; source and destination may overlap.
   @inline(__always)
   fileprivate func moveRuns(_ count: Int, to other: UnsafeMutablePointer<SACKScoreboard.Run>) {
     other.update(from: self, count: count)
   }
 }
 
-/// Room for `SACKScoreboard.capacity` runs of twelve bytes.
+/// Memory of `SACKScoreboard.capacity` runs of twelve bytes.
 private struct RunStorage: BitwiseCopyable {
   private struct Part: BitwiseCopyable {
     private var words: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) =

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A bounded, sorted set of disjoint ranges of sequence numbers: what arrived out of order
-// from the guest (RFC 2018 §4), and what the guest says arrived out of order from us
-// (RFC 6675 §4). It exists only while something is missing.
+// A bounded, sorted set of disjoint ranges of sequence numbers: the data that has arrived from the guest out of order (RFC
+// 2018 §4). It exists only while data before it is missing.
 
 import Wire
 
-/// Up to `capacity` ranges [start, end), in order, neither touching nor overlapping. Trivial.
+/// Up to `capacity` ranges [start, end), sorted, neither adjacent nor overlapping. Trivial.
 struct SequenceRanges: BitwiseCopyable {
   static let capacity = 32
 
   private(set) var count = 0
   /// Bytes in all ranges.
   private(set) var byteCount: UInt32 = 0
-  /// Start of the range that changed last: the first SACK block.
+  /// Start of the range that changed last, which is the first SACK block.
   private(set) var latest: UInt32 = 0
   private var storage: InlineRanges = InlineRanges()
 
   private struct InlineRanges: BitwiseCopyable {
-    // 32 ranges of two UInt32.
+    // 32 ranges of two UInt32 each.
     var words:
       (
         UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
@@ -47,13 +46,13 @@ struct SequenceRanges: BitwiseCopyable {
     }
   }
 
-  /// The end of the last range; `fallback` when there is none.
+  /// The end of the last range; `fallback` if there is none.
   func highest(or fallback: UInt32) -> UInt32 { count == 0 ? fallback : self[count - 1].end }
 
-  /// Adds [start, end); false (and nothing changed) when there is no room for one more range.
+  /// Adds [start, end). False, with no change, if there is no room for another range.
   mutating func insert(start: UInt32, end: UInt32) -> Bool {
     guard Sequence32.less(start, end) else { return true }
-    // The ranges that touch or overlap the new one: first..<last.
+    // The ranges that are adjacent to or overlap the new one: first..<last.
     var first = 0
     while first < count, Sequence32.less(self[first].end, start) { first &+= 1 }
     var last = first
@@ -89,7 +88,7 @@ struct SequenceRanges: BitwiseCopyable {
     return true
   }
 
-  /// Forgets everything before `sequence`.
+  /// Removes everything before `sequence`.
   mutating func removeBefore(_ sequence: UInt32) {
     var gone = 0
     while gone < count, Sequence32.lessOrEqual(self[gone].end, sequence) {
@@ -106,7 +105,7 @@ struct SequenceRanges: BitwiseCopyable {
     }
   }
 
-  /// The end of the range that holds `sequence`; nil when it is in none.
+  /// The end of the range that contains `sequence`; nil if none does.
   func end(ofRangeWith sequence: UInt32) -> UInt32? {
     for index in 0..<count {
       let range = self[index]
@@ -116,7 +115,7 @@ struct SequenceRanges: BitwiseCopyable {
     return nil
   }
 
-  /// The start of the first range after `sequence`; nil when there is none.
+  /// The start of the first range after `sequence`; nil if there is none.
   func nextStart(after sequence: UInt32) -> UInt32? {
     for index in 0..<count where Sequence32.less(sequence, self[index].start) {
       return self[index].start
@@ -124,7 +123,7 @@ struct SequenceRanges: BitwiseCopyable {
     return nil
   }
 
-  /// Bytes from `sequence` to the end of the last range that are in none.
+  /// Number of bytes from `sequence` to the end of the last range that are in no range.
   func gapBytes(from sequence: UInt32) -> UInt32 {
     var at = sequence
     var missing: UInt32 = 0

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Timeouts that were none: a guest that was paused answers late, and has lost nothing.
+// Detection of spurious retransmission timeouts, which occur when a guest was paused and lost nothing.
 //
-// F-RTO (RFC 5682 §2.1): the first segment goes out again when the timer fires. An ACK that advances but
-// not to the end lets two new segments out; if the next ACK advances, too, what was sent before the
-// timeout has arrived. A guest that acknowledges all at once tells nothing by that; its duplicate SACK
-// (RFC 2883 §4), which names what went out again, does (RFC 3708 §3). Either way the congestion window
-// is what it was before the timeout.
+// F-RTO (RFC 5682 §2.1): after the timeout the first segment is retransmitted. If the next ACK advances, but not to the
+// end, two new segments are sent; if the ACK after that advances too, the segments sent before the timeout have arrived. An
+// ACK of all data is inconclusive by itself, but a DSACK in it (RFC 2883 §4) of the retransmitted segment shows the same
+// (RFC 3708 §3). In both cases the congestion window of before the timeout is restored.
 
-/// See the head of this file. Four bytes: undecided from a timeout on until one of these has decided.
+/// The state of the detection, four bytes: undecided from a timeout until one of the rules above has decided.
 struct SpuriousTimeout: BitwiseCopyable {
-  /// The congestion window before the timeout, 0 when there is nothing to decide; in the highest bit
-  /// whether new segments went out since.
+  /// The congestion window before the timeout, 0 if nothing is undecided. The highest bit is set if new segments were sent
+  /// since.
   private var word: UInt32 = 0
   private static let sentNew: UInt32 = 1 << 31
 
-  /// The window to go back to, bytes; 0 when there is nothing to decide.
+  /// The window to restore, bytes; 0 if nothing is undecided.
   var windowBefore: UInt32 { word & ~Self.sentNew }
   var isUndecided: Bool { word != 0 }
-  /// New segments went out instead of what the timeout took for lost, and what the guest says to them decides.
+  /// New segments were sent instead of retransmissions, and the next ACK decides.
   var isWaiting: Bool { word & Self.sentNew != 0 }
 
-  /// What an ACK that advances says.
+  /// The result of an ACK that advances.
   enum Verdict: Equatable {
-    /// Nothing yet, or that it cannot be told.
+    /// Undecided, or undecidable.
     case none
-    /// New segments may go out, and what is sent before them not again (step 2b).
+    /// New segments may be sent; no further retransmissions (step 2b).
     case sendNew
     /// Nothing was lost (step 3b).
     case spurious
@@ -33,27 +32,27 @@ struct SpuriousTimeout: BitwiseCopyable {
 
   /// The retransmission timer fired.
   /// - Parameters:
-  ///   - isFirst: all that an earlier one took for lost was acknowledged.
-  ///   - isRecovering: segments were being sent again, which would be reported twice, too.
+  ///   - isFirst: nothing that an earlier timeout marked as lost is unacknowledged.
+  ///   - isRecovering: segments were being retransmitted, and would also be reported as duplicates.
   mutating func timerFired(window: UInt32, isFirst: Bool, isRecovering: Bool) {
     if word & Self.sentNew != 0 {
-      // It fired again before anybody acknowledged the new segments: no answer is the answer.
+      // A second timeout before an ACK of the new segments: the first one was genuine.
       word = 0
     } else if isFirst {
       word = isRecovering ? 0 : window
     }
   }
 
-  /// An ACK advances while what the timeout took for lost is not all acknowledged.
+  /// An ACK advances while data that the timeout marked as lost is unacknowledged.
   /// - Parameters:
-  ///   - isAll: with this ACK it is.
-  ///   - canSendNew: there is something new to send, and the guest has room for it.
+  ///   - isAll: the ACK covers all of that data.
+  ///   - canSendNew: there is new data, and the guest's window has room for it.
   mutating func advanced(isAll: Bool, canSendNew: Bool) -> Verdict {
     guard isUndecided else { return .none }
     if word & Self.sentNew != 0 { return .spurious }
     guard !isAll else { return .none }
     guard canSendNew else {
-      // What follows goes out again, and would be reported twice.
+      // Further segments are retransmitted, and would be reported as duplicates too.
       word = 0
       return .none
     }
@@ -61,14 +60,14 @@ struct SpuriousTimeout: BitwiseCopyable {
     return .sendNew
   }
 
-  /// A duplicate ACK: something is missing indeed (step 3a). True when new segments went out, and what
-  /// comes next is the first that is missing.
+  /// A duplicate ACK: data is missing (step 3a). True if new segments were sent; retransmission then continues at the first
+  /// missing segment.
   mutating func duplicate() -> Bool {
     let didSendNew = word & Self.sentNew != 0
     word = 0
     return didSendNew
   }
 
-  /// It was decided by something else.
+  /// Ends the detection without a result.
   mutating func forget() { word = 0 }
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TLP (RFC 8985 §7): the loss of the last segments, which nothing that was sent later tells. Before the
-// retransmission timer fires something is sent whose ACK tells what the guest lacks: a new segment, or the
-// last one once more. An ACK of the last one once more may also say that it alone was lost, and the probe
-// has repaired it: then congestion control hears of that loss (§7.4).
+// TLP (RFC 8985 §7): detects the loss of the last segments, which no later segment reveals. Before the retransmission timer
+// fires a probe is sent: a new segment, or the last one again. Its ACK reports what is missing. If the last segment was
+// retransmitted and it alone had been lost, the probe has repaired the loss, and congestion control is informed of it
+// (§7.4).
 
 import Wire
 
-/// See the head of this file: a probe that was sent, and when one is due. Whether one is outstanding is in the
-/// sender's flags.
+/// The last probe. Whether one is outstanding is in the sender's flags.
 struct TailLossProbe: BitwiseCopyable {
-  /// TLP.end_seq: SND.NXT when it was sent.
+  /// TLP.end_seq: SND.NXT when the probe was sent.
   private(set) var end: UInt32 = 0
-  /// TLP.is_retrans: it was the last segment once more.
+  /// TLP.is_retrans: the probe retransmitted the last segment.
   private(set) var isRetransmission = false
 
-  /// The guest may delay its ACK by 40 ms (Linux), even of several segments while its application does
-  /// not read: where nothing was ever lost that is waited for. Microseconds.
+  /// Minimum PTO before the first loss, microseconds. Linux delays ACKs by up to 40 ms, even of several segments while its
+  /// application does not read.
   private static let leastBeforeLoss: UInt64 = 50_000
   private static let leastAfterLoss: UInt64 = 10_000
   /// TLP.max_ack_delay: what the ACK of a single segment may be held back. RFC 1122 §4.2.3.2 allows 500 ms and
@@ -24,12 +23,12 @@ struct TailLossProbe: BitwiseCopyable {
   /// 50 ms; one that takes more gets its segment twice.
   private static let longestDelay: UInt64 = 50_000
 
-  /// PTO, nanoseconds from the last segment or ACK on (§7.2): two round trips, and the delay of an ACK when one
-  /// segment is under way. The caller leaves it to the RTO when that comes first.
+  /// PTO (§7.2), nanoseconds from the last segment or ACK on: two round trips, plus the delay of an ACK if a single segment
+  /// is in flight. The caller uses the RTO if that is earlier.
   /// - Parameters:
   ///   - roundTrip: SRTT in microseconds, not 0.
-  ///   - wasLossy: something was lost lately.
-  ///   - isSingle: one segment is under way.
+  ///   - wasLossy: a loss was detected recently.
+  ///   - isSingle: one segment is in flight.
   @inline(__always)
   static func timeout(roundTrip: UInt32, wasLossy: Bool, isSingle: Bool) -> UInt64 {
     let trips = UInt64(roundTrip) &* 2
@@ -37,26 +36,26 @@ struct TailLossProbe: BitwiseCopyable {
     return max(wasLossy ? leastAfterLoss : leastBeforeLoss, trips) &* 1000
   }
 
-  /// A probe goes out (§7.3).
+  /// A probe is sent (§7.3).
   mutating func sent(end: UInt32, isRetransmission: Bool) {
     self.end = end
     self.isRetransmission = isRetransmission
   }
 
-  /// What an ACK says of it.
+  /// What an ACK tells of the probe.
   enum Answer: Equatable {
     /// Nothing yet.
     case none
-    /// It arrived, and so had what it was sent for.
+    /// The probe arrived, and so had the original segment.
     case delivered
-    /// It arrived, and what it was sent for had not.
+    /// The probe arrived, and the original segment had not.
     case repaired
   }
 
   /// TLP_process_ack (§7.4.2).
   /// - Parameters:
-  ///   - isBareDuplicate: it acknowledges nothing new and reports nothing.
-  ///   - twice: what the guest says it got twice (RFC 2883).
+  ///   - isBareDuplicate: the ACK acknowledges and reports nothing new.
+  ///   - twice: the DSACK block, if any (RFC 2883).
   func answer(_ acknowledgement: UInt32, isBareDuplicate: Bool, twice: SACKBlock?) -> Answer {
     guard Sequence32.lessOrEqual(end, acknowledgement) else { return .none }
     if !isRetransmission || isAnswered(by: twice) { return .delivered }
@@ -64,7 +63,7 @@ struct TailLossProbe: BitwiseCopyable {
     return isBareDuplicate ? .delivered : .none
   }
 
-  /// Whether what the guest got twice is the probe.
+  /// Whether the DSACK block is of the probe.
   func isAnswered(by twice: SACKBlock?) -> Bool {
     guard isRetransmission, let twice else { return false }
     return twice.end == end

@@ -1,68 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The half of a connection from the guest: a value without clock, memory or I/O. It says which bytes of
-// a segment are to be kept, when their ACK is due and what window may be offered (RFC 9293 §3.3.1, §3.8.6,
-// §3.10.7.4 seventh and eighth).
+// The receiving half of a connection: a value without clock, memory or I/O. It decides which bytes of a segment are kept,
+// when they are acknowledged and which window is advertised (RFC 9293 §3.3.1, §3.8.6, §3.10.7.4 seventh and eighth).
 //
 //   hostNext ──pending──► next ──window──► edge
 //
-// [hostNext, next) was acknowledged to the guest, or will be with this iteration, and the host's kernel has
-// not taken it yet.
+// Bytes in [hostNext, next) are acknowledged, or will be in this iteration, and the host's kernel has not taken them yet.
 
-/// See the head of this file. 32 bytes, all of which a segment with data needs.
+/// The receiving half: 32 bytes, all of which each segment with data needs.
 struct TCPReceiver: BitwiseCopyable {
   /// RCV.NXT.
   var next: UInt32 = 0
   /// RCV.NXT + RCV.WND: the end of the largest window that was advertised; it never moves back.
   var edge: UInt32 = 0
-  /// The first byte the host's kernel has not taken.
+  /// The first byte that the host's kernel has not taken.
   var hostNext: UInt32 = 0
   /// Slot of its bytes in SequenceStore.
   var table: UInt32 = 0
-  /// Slot of the SequenceRanges that arrived out of order; 0 when nothing is missing.
+  /// Slot of the SequenceRanges with out-of-order data; 0 if nothing is missing.
   var reassembly: UInt32 = 0
-  /// Where the guest's FIN is, if `finSeen`.
+  /// Sequence number of the guest's FIN, if `finSeen`.
   var finSequence: UInt32 = 0
-  /// Slices of this batch: places in TCPEngine's list, -1 for none.
+  /// First and last slice of this batch: indices in TCPEngine's list, -1 for none.
   var batchHead: Int16 = -1
   var batchTail: Int16 = -1
-  /// The shift of our window field (RFC 7323 §2).
+  /// The scale of advertised windows (RFC 7323 §2).
   var windowScale: UInt8 = 0
-  /// Segments of this batch that arrived out of order: so many duplicate ACKs are due.
+  /// Number of out-of-order segments in this batch, each of which needs a duplicate ACK.
   var duplicatesDue: UInt8 = 0
-  /// Exchanges in a row of one segment from the guest and an answer; see `delaysAck`.
+  /// Number of consecutive exchanges of one segment from the guest and a response; see `delaysAck`.
   var exchanges: UInt8 = 0
   var flags: ReceiverFlags = []
 
-  /// Exchanges after which an ACK is delayed.
+  /// Number of exchanges after which ACKs are delayed.
   static let exchangesBeforeDelay: UInt8 = 4
 
-  /// Begins after the guest's SYN.
+  /// Initialises the state from the guest's SYN.
   mutating func begin(after syn: UInt32) {
     next = syn &+ 1
     edge = syn &+ 1
     hostNext = syn &+ 1
   }
 
-  /// IRS: the sequence number of the guest's SYN, as long as nothing came after it.
+  /// IRS: the sequence number of the guest's SYN; valid until data was received.
   var initialSequence: UInt32 { next &- 1 }
 
-  /// Bytes the host's kernel has not taken, in order.
+  /// Number of in-order bytes that the host's kernel has not taken.
   @inline(__always)
   var pendingCount: UInt32 { next &- hostNext &- (flags.contains(.finTaken) ? 1 : 0) }
 
   // MARK: A segment
 
-  /// Where a segment lies (RFC 9293 §3.10.7.4, first).
+  /// Position of a segment relative to the window (RFC 9293 §3.10.7.4, first).
   enum Place {
     case acceptable
-    /// All of it was received: perhaps a keep-alive.
+    /// All of it was received before; it may be a keep-alive.
     case old
     /// Beyond the window.
     case beyond
   }
 
-  /// - Parameter length: SEG.LEN, of which a FIN is one.
+  /// - Parameter length: SEG.LEN, including the FIN.
   @inline(__always)
   func place(of sequence: UInt32, length: UInt32) -> Place {
     let end = sequence &+ length
@@ -73,19 +71,19 @@ struct TCPReceiver: BitwiseCopyable {
     return Sequence32.less(sequence, next) ? .old : .beyond
   }
 
-  /// What is to be kept of a segment's text.
+  /// The part of a segment's data to keep.
   struct Text: Equatable {
     var sequence: UInt32
-    /// Bytes to leave out at its start, and bytes to keep after them.
+    /// Number of bytes to skip at the start, and of bytes to keep after them.
     var skipped: Int
     var count: Int
-    /// Nothing is missing before it.
+    /// Nothing before it is missing.
     var isNext: Bool
   }
 
-  /// The part of an acceptable segment that is in the window and was not received before; notes its FIN.
-  /// Nil when it contradicts what is known: text after the FIN.
-  /// - Parameter highest: the end of what arrived out of order; nil when nothing did.
+  /// The part of an acceptable segment that is in the window and was not received before. Records its FIN. Nil if it
+  /// contradicts earlier segments: data after the FIN.
+  /// - Parameter highest: end of the out-of-order data; nil if there is none.
   @inline(__always)
   mutating func take(_ sequence: UInt32, count: Int, hasFin: Bool, highest: UInt32?) -> Text? {
     var end = sequence &+ UInt32(truncatingIfNeeded: count)
@@ -103,7 +101,7 @@ struct TCPReceiver: BitwiseCopyable {
       fin = false
     }
     if flags.contains(.finSeen), Sequence32.less(finSequence, end) { return nil }
-    // A FIN before text that is here already is nonsense, too: the text counts.
+    // A FIN before data that was already received is invalid; the data is kept.
     if fin, !flags.contains(.finSeen), Sequence32.lessOrEqual(highest ?? end, end) {
       finSequence = end
       flags.insert(.finSeen)
@@ -111,12 +109,12 @@ struct TCPReceiver: BitwiseCopyable {
     return text
   }
 
-  /// What came out of order begins where the received ends, or before: it was received with it.
+  /// Advances over out-of-order data that begins at or before `next`.
   mutating func reach(_ end: UInt32) { next = Sequence32.max(next, end) }
 
   // MARK: The FIN
 
-  /// All before the guest's FIN is here, and the FIN is not acknowledged yet.
+  /// All data before the guest's FIN was received, and the FIN is not acknowledged yet.
   @inline(__always)
   var hasFinToTake: Bool {
     flags.contains(.finSeen) && !flags.contains(.finTaken) && next == finSequence
@@ -130,9 +128,9 @@ struct TCPReceiver: BitwiseCopyable {
 
   // MARK: ACKs
 
-  /// Whether the ACK of a segment that came in order may wait for the answer (RFC 9293 §3.8.6.3): one segment
-  /// at most waits, and only in a flow that has been question and answer for a while. A guest that asks in
-  /// two pieces and holds the second back until the first is acknowledged (Nagle) never gets here.
+  /// Whether the ACK of an in-order segment may be delayed (RFC 9293 §3.8.6.3): of one segment at most, and only after
+  /// several request-response exchanges. A guest whose request is in two segments, the second of which waits for the ACK of
+  /// the first (Nagle), never meets that condition.
   @inline(__always)
   mutating func delaysAck(of count: Int, segmentSize: UInt16, isEstablished: Bool) -> Bool {
     if flags.contains(.guestSpoke) {
@@ -144,7 +142,7 @@ struct TCPReceiver: BitwiseCopyable {
       && count <= Int(segmentSize)
   }
 
-  /// New data went to the guest: an answer, if it has spoken.
+  /// New data was sent to the guest: a response, if the guest had sent data.
   @inline(__always)
   mutating func answered() {
     guard flags.contains(.guestSpoke) else { return }
@@ -154,11 +152,11 @@ struct TCPReceiver: BitwiseCopyable {
 
   // MARK: The window
 
-  /// The end of the window to be offered now; never before the one offered last, and after it by a
-  /// step worth the guest's while (silly windows: RFC 9293 §3.8.6.2.2).
+  /// The right edge of the window to advertise: never less than before, and moved only by an amount worth a window update
+  /// (silly window syndrome: RFC 9293 §3.8.6.2.2).
   /// - Parameters:
-  ///   - limit: the largest window.
-  ///   - outOfOrder: bytes that arrived out of order.
+  ///   - limit: the maximum window.
+  ///   - outOfOrder: number of bytes received out of order.
   @inline(__always)
   func windowEdge(limit: UInt32, outOfOrder: UInt32, segmentSize: UInt16) -> UInt32 {
     let used = pendingCount &+ outOfOrder
@@ -168,27 +166,27 @@ struct TCPReceiver: BitwiseCopyable {
     return step >= min(limit / 2, UInt32(segmentSize)) ? new : edge
   }
 
-  /// The window field that offers `edge`, or as much as it can say.
+  /// The window field for `edge`, or the largest possible one.
   @inline(__always)
   func windowField(for edge: UInt32) -> UInt16 {
     UInt16(truncatingIfNeeded: min((edge &- next) >> UInt32(windowScale), 65535))
   }
 
-  /// A segment with this window field went out: what is promised holds.
+  /// Records that a segment with this window field was sent.
   @inline(__always)
   mutating func advertised(_ field: UInt16) {
     edge = Sequence32.max(edge, next &+ (UInt32(field) << UInt32(windowScale)))
   }
 }
 
-/// What is true of the half from the guest.
+/// Flags of the receiving half.
 struct ReceiverFlags: OptionSet, BitwiseCopyable {
   let rawValue: UInt8
 
-  /// A FIN of the guest is known, at `finSequence`.
+  /// A FIN of the guest was received; it is at `finSequence`.
   static let finSeen = ReceiverFlags(rawValue: 1 << 0)
-  /// Everything up to the guest's FIN has arrived; `next` is after it.
+  /// Everything up to the guest's FIN was received; `next` is after it.
   static let finTaken = ReceiverFlags(rawValue: 1 << 1)
-  /// The guest sent data since data was last sent to it.
+  /// The guest has sent data since data was last sent to it.
   static let guestSpoke = ReceiverFlags(rawValue: 1 << 2)
 }

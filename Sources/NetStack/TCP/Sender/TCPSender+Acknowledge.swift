@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an ACK says: window, round trip, congestion window; and duplicates, which tell of loss where there is no
-// scoreboard (RFC 9293 §3.10.7.4, RFC 5681 §3.2, RFC 6582). With one: TCPSender+Loss.
+// ACKs: window, round trip, congestion window, and loss detection by duplicate ACKs if there is no scoreboard (RFC 9293
+// §3.10.7.4, RFC 5681 §3.2, RFC 6582). With a scoreboard: TCPSender+Loss.
 
 extension TCPSender {
-  /// What came of it, for the engine.
+  /// Results for the engine.
   struct Outcome: OptionSet {
     let rawValue: UInt8
 
-    /// There may be something to send.
+    /// There may be data to send.
     static let outputDue = Outcome(rawValue: 1 << 0)
-    /// A timeout turned out to be none: what it took for lost is under way.
+    /// A timeout was spurious: data that it marked as lost is in flight.
     static let undone = Outcome(rawValue: 1 << 1)
     /// A recovery began.
     static let recovering = Outcome(rawValue: 1 << 2)
   }
 
-  /// Where an acknowledgement lies.
+  /// Position of an acknowledgement.
   enum Place {
     /// Beyond everything that was sent.
     case unsent
-    /// Before what was acknowledged; so far that somebody guesses (RFC 5961 §5.2).
+    /// Before SND.UNA; `tooOld`: so far before it that it is probably forged (RFC 5961 §5.2).
     case old, tooOld
     case current
   }
@@ -33,7 +33,7 @@ extension TCPSender {
       ? .tooOld : .old
   }
 
-  /// Takes the window of a segment that is not older than the last one it was taken from.
+  /// Updates the window from a segment that is not older than the last one it was updated from (SND.WL1, SND.WL2).
   @inline(__always)
   mutating func updateWindow(_ bytes: UInt32, sequence: UInt32, acknowledgement: UInt32) -> Outcome
   {
@@ -51,14 +51,14 @@ extension TCPSender {
       flags.remove(.isProbing)
       deadline = 0
       attempts = 0
-      // Of what the window was closed over something may be lost.
+      // Data in flight beyond the closed window may have been lost.
       if flags.contains(.isMarked) { flags.insert(.retransmitDue) }
     }
     return .outputDue
   }
 
-  /// New bytes are acknowledged. The FIN comes after the data and holds no byte.
-  /// - Parameter landed: `SACKScoreboard.landed`, beyond `ack`.
+  /// Processes an acknowledgement of new bytes. The FIN follows the data and is no byte of it.
+  /// - Parameter landed: `SACKScoreboard.landed` after `ack` was taken.
   @inline(__always)
   mutating func advance(
     to ack: UInt32, dataEnd: UInt32, landed: UInt32 = 0, _ path: CongestionPath
@@ -110,7 +110,7 @@ extension TCPSender {
     if flags.contains(.inRecovery) {
       if Sequence32.less(ack, recoveryPoint) {
         guard scoreboard == 0 else { return outcome }
-        // A partial acknowledgement: the next segment, too, is lost (RFC 6582 §3.2).
+        // A partial acknowledgement: the next segment is lost too (RFC 6582 §3.2).
         if Sequence32.lessOrEqual(retransmitNext, ack) { retransmitNext = ack }
         flags.insert(.retransmitDue)
       } else {
@@ -121,16 +121,16 @@ extension TCPSender {
     return outcome
   }
 
-  /// A duplicate ACK (RFC 5681 §2).
+  /// Processes a duplicate ACK (RFC 5681 §2).
   mutating func duplicate(_ path: CongestionPath) -> Outcome {
     var outcome: Outcome = []
     if flags.contains(.inLoss), spuriousTimeout.isUndecided, spuriousTimeout.duplicate() {
-      // What is missing goes out from its first byte, three segments at most (RFC 5682 §2.1, 3a).
+      // Missing data is retransmitted from its first byte, at most three segments (RFC 5682 §2.1, 3a).
       congestion.allow(min(congestion.window, 3 &* UInt32(segmentSize)))
       if scoreboard == 0 { next = unacknowledged } else { flags.insert(.retransmitDue) }
       outcome = .outputDue
     }
-    // What the guest reports, and when that was sent, says more than how often it says so.
+    // With a scoreboard, loss is detected by time instead of the number of duplicate ACKs.
     guard scoreboard == 0 else { return outcome }
     if duplicateAcks < 255 { duplicateAcks &+= 1 }
     guard !flags.contains(.inRecovery) else { return .outputDue }
@@ -140,14 +140,14 @@ extension TCPSender {
     return outcome
   }
 
-  /// Something is lost (RFC 6675 §5, step 4; RFC 6582 §3.2, step 2).
+  /// Begins loss recovery (RFC 6675 §5, step 4; RFC 6582 §3.2, step 2).
   mutating func enterRecovery(_ path: CongestionPath) -> Outcome {
     guard !flags.contains(.inLoss) else { return [] }
     recoveryPoint = maximum
     retransmitNext = unacknowledged
     spuriousTimeout.forget()
     congestion.congested(flight: flight, path)
-    // Karn: what is sent again cannot be timed.
+    // Retransmitted segments cannot be timed (Karn's algorithm).
     flags.subtract([.isTiming, .tailProbed, .isTailArmed])
     flags.formUnion([.inRecovery, .retransmitDue])
     return [.outputDue, .recovering]

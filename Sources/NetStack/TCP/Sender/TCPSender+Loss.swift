@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an ACK, or the time, tells of loss to a guest that selectively acknowledges: RACK-TLP (RFC 8985) over the
-// scoreboard. A guest that does not is left to duplicate ACKs (RFC 6582; TCPSender+Acknowledge).
+// Loss detection for guests with SACK: RACK-TLP (RFC 8985) on the scoreboard. Without SACK: duplicate ACKs (RFC 6582;
+// TCPSender+Acknowledge).
 //
-// An ACK goes through here twice: `report` before its acknowledgement is taken, `detectLoss` after it.
+// Each ACK is processed in two steps: `report` before its acknowledgement is taken, `detectLoss` after it.
 
 import Wire
 
 extension TCPSender {
-  /// What an ACK says has arrived (RFC 8985 §6.2, steps 2 and 3; RFC 6675 §4, Update).
+  /// Records what an ACK acknowledges and reports (RFC 8985 §6.2, steps 2 and 3; RFC 6675 §4, Update).
   mutating func report(
     _ acknowledgement: UInt32, _ blocks: SACKBlocks, _ board: inout SACKScoreboard, _ now: UInt64
   ) {
@@ -26,24 +26,24 @@ extension TCPSender {
     self.rack = rack
   }
 
-  /// From now on ACKs are looked at one by one.
+  /// From now on each ACK goes through loss detection.
   mutating func beginMarks() {
     guard !flags.contains(.isMarked) else { return }
     flags.insert(.isMarked)
     rack.begin(unacknowledged: unacknowledged)
   }
 
-  /// The guest has received something twice (RFC 2883): a timeout, or a retransmission, was in vain.
+  /// A DSACK (RFC 2883): a retransmission was unnecessary.
   mutating func reportedTwice(_ twice: SACKBlock) -> Outcome {
-    // A loss probe says nothing of reordering.
+    // A duplicate caused by a loss probe is no sign of reordering.
     if !flags.contains(.tailProbed) || !probe.isAnswered(by: twice) {
       rack.reportedTwice(unacknowledged: unacknowledged, next: next)
     }
     return spuriousTimeout.isUndecided ? undoTimeout() : []
   }
 
-  /// Takes what is lost (RFC 8985 §6.2, steps 4 and 5), now that the acknowledgement was taken, or the time to look
-  /// again has come.
+  /// Marks lost segments (RFC 8985 §6.2, steps 4 and 5), after an acknowledgement was taken or when the reordering timer
+  /// fires.
   mutating func detectLoss(_ board: inout SACKScoreboard, _ path: CongestionPath) -> Outcome {
     let isRecovering = !flags.isDisjoint(with: [.inRecovery, .inLoss])
     let window = rack.reorderingWindow(
@@ -56,13 +56,13 @@ extension TCPSender {
       flags.remove(.isMarked)
       return []
     }
-    // What was reported is not under way any more: there may be room for new data.
+    // Reported segments are not in flight any more: there may be room for new data.
     guard board.lostBytes > 0 else { return .outputDue }
     flags.insert(.retransmitDue)
     return isRecovering ? .outputDue : enterRecovery(path)
   }
 
-  /// The reordering timer (RFC 8985 §6.3), which comes before the loss probe and the RTO (§8).
+  /// Sets the reordering timer (RFC 8985 §6.3), which takes precedence over the loss probe and the RTO (§8).
   private mutating func armReordering(_ timeout: UInt32, _ now: UInt64) {
     if timeout > 0 {
       flags.insert(.isReorderArmed)
@@ -74,10 +74,10 @@ extension TCPSender {
     }
   }
 
-  /// An ACK while a loss probe is outstanding, before it is taken (RFC 8985 §7.4).
+  /// Processes an ACK while a loss probe is outstanding, before its acknowledgement is taken (RFC 8985 §7.4).
   /// - Parameters:
-  ///   - isBareDuplicate: it acknowledges nothing new and reports nothing.
-  ///   - twice: what the guest says it got twice.
+  ///   - isBareDuplicate: the ACK acknowledges and reports nothing new.
+  ///   - twice: the DSACK block, if any.
   mutating func answerProbe(
     _ acknowledgement: UInt32, isBareDuplicate: Bool, twice: SACKBlock?, _ path: CongestionPath
   ) {
@@ -96,7 +96,7 @@ extension TCPSender {
     flags.remove(.tailProbed)
   }
 
-  /// The RTO is over (RFC 8985 §6.3, RFC 6298 §5): the first segment is lost, and what was sent long ago.
+  /// The retransmission timer fired (RFC 8985 §6.3, RFC 6298 §5): the first segment is lost, and those sent long ago.
   mutating func timedOut(_ board: inout SACKScoreboard, _ path: CongestionPath) {
     reduceAtTimeout(path)
     beginMarks()

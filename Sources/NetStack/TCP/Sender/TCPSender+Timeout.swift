@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When the retransmission timer is due, and what it means when it fires (RFC 6298 §5, RFC 5681 §3.1).
+// The retransmission timer: its deadline, and what happens when it fires (RFC 6298 §5, RFC 5681 §3.1).
 
 extension TCPSender {
-  /// Microseconds of a clock in nanoseconds, as they wrap: round trips are far shorter.
+  /// Microseconds modulo 2^32 of a clock in nanoseconds; round trips are much shorter than that.
   @inline(__always)
   static func microseconds(_ now: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: now / 1000) }
 
-  /// The RTO in nanoseconds, backed off by `attempts`.
+  /// The RTO in nanoseconds with back-off by `attempts`.
   var timeout: UInt64 { rtt.timeout(attempts: attempts) }
 
-  /// Sets the deadline of what is under way: for a loss probe if that comes before the RTO (RFC 8985 §7.2), else
-  /// the RTO. The reordering timer comes before both.
+  /// Sets the deadline for the data in flight: the loss probe's (RFC 8985 §7.2) if it is before the RTO, otherwise the RTO.
+  /// The reordering timer takes precedence over both.
   @inline(__always)
   mutating func arm(_ now: UInt64) {
     guard !flags.contains(.isReorderArmed) else { return }
@@ -32,10 +32,10 @@ extension TCPSender {
     deadline = now &+ retransmission
   }
 
-  /// A loss probe is due: after it comes the RTO. True when one is to be sent.
+  /// The loss probe's deadline has passed; sets the RTO. True if a probe must be sent.
   ///
-  /// While a loss is repaired RFC 8985 §7.2 leaves it to the RTO, which here is a thousand round trips: what is
-  /// lost once more at the end of a recovery is found by sending the first that is missing again.
+  /// During recovery RFC 8985 §7.2 sends no probe and relies on the RTO, which here is a thousand round trips. Instead the
+  /// first missing segment is retransmitted, which detects the loss of retransmissions at the end of a recovery.
   mutating func probeDue(_ now: UInt64) -> Bool {
     flags.remove(.isTailArmed)
     deadline = now &+ timeout
@@ -46,14 +46,14 @@ extension TCPSender {
     return false
   }
 
-  /// The RTO is over, and there is no scoreboard: begin again at the first byte, with one segment. If the guest
-  /// was only slow, its ACK will show it.
+  /// The retransmission timer fired, without a scoreboard: retransmits from the first byte on, one segment at first. The
+  /// ACK shows whether the timeout was spurious.
   mutating func timedOut(_ path: CongestionPath) {
     reduceAtTimeout(path)
     next = unacknowledged
   }
 
-  /// What follows from a timeout whatever was lost: one segment, and a threshold (RFC 5681 §3.1).
+  /// The consequences of any timeout: a window of one segment, and a threshold (RFC 5681 §3.1).
   mutating func reduceAtTimeout(_ path: CongestionPath) {
     attempts &+= 1
     spuriousTimeout.timerFired(

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What may go out: new data as far as the windows reach (RFC 9293 §3.8; silly windows RFC 1122 §4.2.3.4),
-// what is lost (RFC 6675 §5, RFC 6582), a loss probe (RFC 8985 §7.3). The engine sends it and says so.
+// Selects what to send: new data as the windows allow (RFC 9293 §3.8; silly window syndrome: RFC 1122 §4.2.3.4),
+// retransmissions (RFC 6675 §5, RFC 6582) and loss probes (RFC 8985 §7.3). The engine sends it and reports it with `sent`.
 
 extension TCPSender {
-  /// What is next.
+  /// What to do at `next`.
   enum Decision {
     case send(Int)
-    /// All data is out.
+    /// All data is sent.
     case finished
-    /// Part of a segment waits for more.
+    /// Less than a segment is left; it waits for more data.
     case wait
-    /// The guest's window, or the congestion window, leaves too little.
+    /// The guest's window or the congestion window has too little room.
     case windowClosed
   }
 
-  /// Bytes under way (RFC 6675 §4, pipe).
-  /// - Parameter landed: `SACKScoreboard.landed`; without a scoreboard what the duplicate ACKs tell.
+  /// Number of bytes in flight (RFC 6675 §4, pipe).
+  /// - Parameter landed: `SACKScoreboard.landed`; without a scoreboard `landedByDuplicates`.
   @inline(__always)
   func pipe(landed: UInt32) -> UInt32 {
     let flight = Sequence32.distance(from: unacknowledged, to: next)
     return flight > landed ? flight &- landed : 0
   }
 
-  /// Bytes that duplicate ACKs say have arrived (RFC 5681 §3.2, steps 3 and 4).
+  /// Number of bytes that have arrived according to duplicate ACKs (RFC 5681 §3.2, steps 3 and 4).
   var landedByDuplicates: UInt32 {
     flags.contains(.inRecovery) ? UInt32(duplicateAcks) &* UInt32(segmentSize) : 0
   }
 
-  /// How much goes out at `next`.
+  /// How many bytes to send at `next`.
   /// - Parameters:
-  ///   - room: what congestion control lets out; `.max` when it does not limit.
-  ///   - limit: the longest payload of a frame.
-  ///   - moreExpected: the end of the buffer is not the end of what is being written.
+  ///   - room: bytes that congestion control allows; `.max` if it does not limit.
+  ///   - limit: maximum payload of a frame.
+  ///   - moreExpected: more data will follow the end of the buffer soon.
   @inline(__always)
   func decide(room: Int, limit: Int, moreExpected: Bool) -> Decision {
     let size = Int(segmentSize)
@@ -43,8 +43,8 @@ extension TCPSender {
     var length = min(unsent, usable, limit)
     let isAll = length == unsent
     if !isAll, length < limit {
-      // Cut short by the window: whole segments, unless the window is very small. With
-      // nothing in flight it will not grow by itself: what there is of it is used.
+      // Limited by the window: whole segments, unless the window is very small. With nothing in flight no ACK will open it
+      // further: it is used as it is.
       if length >= size {
         length &-= length % size
       } else if usable == 0
@@ -53,7 +53,7 @@ extension TCPSender {
         return .windowClosed
       }
     } else if isAll, length > size, moreExpected {
-      // The rest of a segment waits for what the next read brings.
+      // The rest of a segment waits for the next read.
       length &-= length % size
     } else if isAll, length < size, moreExpected, next != unacknowledged {
       return .wait
@@ -61,8 +61,8 @@ extension TCPSender {
     return length == 0 ? .windowClosed : .send(length)
   }
 
-  /// [from, end) went out: sequence numbers, timing (Karn, RFC 6298 §3), the retransmission timer. False when
-  /// it had gone out before.
+  /// Records that [from, end) was sent: sequence numbers, round-trip timing (Karn's algorithm, RFC 6298 §3) and the
+  /// retransmission timer. False if it had been sent before.
   @inline(__always)
   mutating func sent(from: UInt32, to end: UInt32, _ now: UInt64) -> Bool {
     next = end
@@ -78,20 +78,20 @@ extension TCPSender {
       flags.remove(.isTiming)
     }
     flags.remove(.isProbing)
-    // A deadline that was set while nothing was in flight is not the retransmission's.
+    // A deadline that was set with nothing in flight is not the retransmission timer's.
     if deadline == 0 || from == unacknowledged { arm(now) }
     return isNew
   }
 
-  /// The window is closed or silly. With nothing in flight nobody will wake us: probe.
+  /// The window is closed or too small. With nothing in flight no ACK will follow: schedules a probe.
   mutating func probeLater(_ now: UInt64) {
     guard next == unacknowledged, deadline == 0 || !flags.contains(.isProbing) else { return }
     flags.insert(.isProbing)
     deadline = now &+ timeout
   }
 
-  /// The guest has closed its window over what is under way, and a timeout took it for lost: it is asked for its
-  /// window instead of being sent what it has no room for.
+  /// The guest closed its window over data in flight, and a timeout marked that data as lost: schedules a probe of the
+  /// window instead of a retransmission that the guest has no room for.
   mutating func probeClosedWindow(_ now: UInt64) {
     guard deadline == 0 || !flags.contains(.isProbing) else { return }
     flags.insert(.isProbing)
@@ -99,18 +99,18 @@ extension TCPSender {
     deadline = now &+ timeout
   }
 
-  /// A piece of what was sent before.
+  /// A segment of the data that was sent before.
   struct Piece {
     var sequence: UInt32
     /// Bytes; 0 for a FIN alone.
     var length: UInt32
     var hasFin = false
 
-    /// Where what comes after it begins.
+    /// The sequence number after it.
     var end: UInt32 { sequence &+ length &+ (hasFin ? 1 : 0) }
   }
 
-  /// The last segment (RFC 8985 §7.3); nil when only a FIN is under way.
+  /// The last segment (RFC 8985 §7.3); nil if only a FIN is in flight.
   var tail: Piece? {
     let length = min(
       Sequence32.distance(from: unacknowledged, to: end), UInt32(segmentSize),
@@ -121,8 +121,7 @@ extension TCPSender {
       hasFin: flags.contains(.finSent))
   }
 
-  /// The first segment, when the guest has closed its window over it (RFC 1122 §4.2.2.16); nil when
-  /// everything was acknowledged.
+  /// The first unacknowledged segment, for a window closed over it (RFC 1122 §4.2.2.16); nil if all is acknowledged.
   var first: Piece? {
     let length = min(
       Sequence32.distance(from: unacknowledged, to: Sequence32.min(maximum, end)),
@@ -130,8 +129,8 @@ extension TCPSender {
     return length > 0 ? Piece(sequence: unacknowledged, length: length) : nil
   }
 
-  /// The segment that is known to be missing when the guest reports nothing: the first, once in a recovery or for
-  /// each partial acknowledgement (RFC 6582 §3.2); nil when it was sent again.
+  /// The missing segment of a guest without SACK: the first unacknowledged one, once per recovery and per partial
+  /// acknowledgement (RFC 6582 §3.2); nil if it was retransmitted already.
   var missing: Piece? {
     guard flags.contains(.inRecovery), Sequence32.lessOrEqual(retransmitNext, unacknowledged) else {
       return nil
@@ -139,7 +138,7 @@ extension TCPSender {
     return piece(from: unacknowledged, to: Sequence32.min(maximum, recoveryPoint))
   }
 
-  /// A segment of what was sent before, from `start` to `stop` at most; nil when there is none.
+  /// A segment between `start` and `stop`; nil if there is none.
   func piece(from start: UInt32, to stop: UInt32) -> Piece? {
     let length = min(
       Sequence32.distance(from: start, to: Sequence32.min(end, stop)), UInt32(segmentSize))
@@ -148,8 +147,8 @@ extension TCPSender {
     return Piece(sequence: start, length: length, hasFin: hasFin)
   }
 
-  /// What a loss probe sends: a new segment if there is one and the guest has room for it, whatever the congestion
-  /// window says, else the last one once more; nil when only a FIN is under way.
+  /// The loss probe's segment: a new one if there is data and the guest's window has room, regardless of the congestion
+  /// window; otherwise the last one again; nil if only a FIN is in flight.
   var probePiece: (piece: Piece, isNew: Bool)? {
     let unsent = min(
       Sequence32.distance(from: next, to: end), UInt32(segmentSize),

@@ -1,57 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The half of a connection towards the guest: a value without clock, memory or I/O. It is told what
-// was acknowledged, what went out and that time is over, and says what is to go out.
+// The sending half of a connection: a value without clock, memory or I/O. Its inputs are ACKs, segments that were sent and
+// expired timers; its outputs are the segments to send.
 //
-// Names are those of RFC 9293 §3.3.1. The files beside it: Acknowledge (RFC 9293 §3.10.7.4, fifth; RFC 5681,
-// RFC 6582), Loss (RFC 8985, RFC 6675), Transmit (RFC 9293 §3.8), Timeout (RFC 6298 §5).
+// Names are those of RFC 9293 §3.3.1. The files beside it: Acknowledge (RFC 9293 §3.10.7.4, fifth; RFC 5681, RFC 6582),
+// Loss (RFC 8985, RFC 6675), Transmit (RFC 9293 §3.8), Timeout (RFC 6298 §5).
 //
-//   unacknowledged ──► next ──► end      what lies between was read from the socket and is kept
-//                      maximum           the highest that was ever sent
+//   unacknowledged ──► next ──► end      the bytes between were read from the socket and are kept
+//                      maximum           the highest sequence number ever sent
 
-/// See the head of this file. The first 64 bytes are what each segment needs, up to the congestion window; the
-/// rest is for once in a round trip, or less.
+/// The sending half. Fields up to the congestion window, the first 64 bytes, are needed for each segment; the others once
+/// per round trip or less.
 struct TCPSender: BitwiseCopyable {
-  /// When the RTO, a loss probe or a probe of a closed window is due, nanoseconds of the stack's clock; 0 for
-  /// not set. (Of a connection without anything to send it is the engine's: TIME-WAIT, a detached one.)
+  /// When the RTO, a loss probe or a window probe is due, nanoseconds of the stack's clock; 0 if none is. In TIME-WAIT and
+  /// in a detached flow it is the engine's deadline.
   var deadline: UInt64 = 0
   /// SND.UNA and SND.NXT.
   var unacknowledged: UInt32 = 0
   var next: UInt32 = 0
   /// The highest sequence number sent, FIN included.
   var maximum: UInt32 = 0
-  /// The end of the data read from the host.
+  /// The end of the data read from the host socket.
   var end: UInt32 = 0
-  /// The guest's window in bytes, and the segment it came with (SND.WND, SND.WL1, SND.WL2).
+  /// SND.WND in bytes, SND.WL1 and SND.WL2.
   var window: UInt32 = 0
   var windowSequence: UInt32 = 0
   var windowAcknowledgement: UInt32 = 0
   /// Slot of its bytes in SequenceStore.
   var table: UInt32 = 0
-  /// Slot of its SACKScoreboard; 0 while one burst at most is under way, and for a guest without SACK.
+  /// Slot of its SACKScoreboard; 0 if at most one burst is in flight, or the guest has no SACK.
   var scoreboard: UInt32 = 0
-  /// The segment being timed, if `isTiming`.
+  /// Sequence number of the segment being timed, if `isTiming`.
   var timedSequence: UInt32 = 0
   /// SMSS: bytes of payload per segment.
   var segmentSize: UInt16 = 536
   var flags: SenderFlags = []
   var duplicateAcks: UInt8 = 0
-  /// Retransmissions or probes of a window without an answer.
+  /// Number of unanswered retransmissions or window probes.
   var attempts: UInt8 = 0
-  /// The shift of the guest's window field (RFC 7323 §2).
+  /// The scale of the guest's window field (RFC 7323 §2).
   var windowScale: UInt8 = 0
   /// Its window is within the first 64 bytes.
   var congestion = FlowCongestion()
 
-  // Once in a round trip, or less.
-  /// When the segment being timed was sent, microseconds as they wrap.
+  // Fields needed once per round trip or less.
+  /// When the segment being timed was sent, microseconds modulo 2^32.
   var timedAt: UInt32 = 0
-  /// When the last burst was sent, which is all that is under way while there is no scoreboard; the same clock.
+  /// When the last burst was sent, microseconds modulo 2^32. Without a scoreboard it is all that is in flight.
   var sentAt: UInt32 = 0
   var rtt = RTTEstimator()
   var largestWindow: UInt32 = 0
-  /// While `inRecovery`: acknowledging this ends it; without a scoreboard what lies before `retransmitNext` was
-  /// sent again.
+  /// In recovery: its acknowledgement ends the recovery. Without a scoreboard data before `retransmitNext` was
+  /// retransmitted.
   var recoveryPoint: UInt32 = 0
   var retransmitNext: UInt32 = 0
   var spuriousTimeout = SpuriousTimeout()
@@ -62,15 +62,15 @@ struct TCPSender: BitwiseCopyable {
   @inline(__always)
   var flight: UInt32 { maximum &- unacknowledged }
 
-  /// Bytes kept for the guest.
+  /// Number of bytes buffered for the guest, in flight or unsent.
   @inline(__always)
   var bufferedCount: UInt32 { Sequence32.distance(from: unacknowledged, to: end) }
 
-  /// Nothing was sent that is not acknowledged.
+  /// Nothing is in flight.
   @inline(__always)
   var isIdle: Bool { unacknowledged == maximum }
 
-  /// Begins at an initial sequence number: the SYN is the first thing to be acknowledged.
+  /// Starts at an initial sequence number, which is the SYN's.
   mutating func begin(at sequence: UInt32) {
     unacknowledged = sequence
     next = sequence &+ 1
@@ -78,7 +78,7 @@ struct TCPSender: BitwiseCopyable {
     end = sequence &+ 1
   }
 
-  /// Takes the guest's window as a SYN, or the ACK of ours, says it.
+  /// Sets the window from the guest's SYN or SYN-ACK.
   mutating func setWindow(_ bytes: UInt32, sequence: UInt32, acknowledgement: UInt32) {
     window = bytes
     largestWindow = bytes
@@ -86,14 +86,14 @@ struct TCPSender: BitwiseCopyable {
     windowAcknowledgement = acknowledgement
   }
 
-  /// The first the guest acknowledges is the SYN, which holds no byte.
+  /// The SYN was acknowledged; it is no byte of the data.
   mutating func synAcknowledged(_ acknowledgement: UInt32) {
     unacknowledged = acknowledgement
     attempts = 0
     deadline = 0
   }
 
-  /// Everything that was not sent is forgotten, and what was counts as acknowledged: an RST follows.
+  /// Drops unsent data and counts data in flight as acknowledged: an RST follows.
   mutating func abandon() {
     unacknowledged = maximum
     next = maximum
@@ -104,8 +104,8 @@ struct TCPSender: BitwiseCopyable {
     ])
   }
 
-  /// The way has a smaller MTU (RFC 1191): what is under way was too long, and goes once more from its first
-  /// byte, slowly at first, though nothing says that the way is full (§6.4).
+  /// The path's MTU is smaller (RFC 1191): data in flight was too long, and is retransmitted from its first byte with slow
+  /// start, although there is no sign of congestion (§6.4).
   mutating func reduceSegments(to size: UInt16, _ path: CongestionPath) {
     segmentSize = size
     var path = path
@@ -119,7 +119,7 @@ struct TCPSender: BitwiseCopyable {
   }
 }
 
-/// What is true of the half towards the guest.
+/// Flags of the sending half.
 struct SenderFlags: OptionSet, BitwiseCopyable {
   let rawValue: UInt16
 
@@ -129,19 +129,18 @@ struct SenderFlags: OptionSet, BitwiseCopyable {
   /// A loss is being repaired by retransmission (RFC 6582, RFC 6675 §5).
   static let inRecovery = SenderFlags(rawValue: 1 << 2)
   static let isTiming = SenderFlags(rawValue: 1 << 3)
-  /// `deadline` is for a probe of a closed window.
+  /// `deadline` is a window probe's.
   static let isProbing = SenderFlags(rawValue: 1 << 4)
-  /// What is known to be lost must go out again.
+  /// Lost data must be retransmitted.
   static let retransmitDue = SenderFlags(rawValue: 1 << 5)
-  /// `deadline` is a loss probe's; after it comes the RTO (RFC 8985 §7).
+  /// `deadline` is a loss probe's; the RTO follows it (RFC 8985 §7).
   static let isTailArmed = SenderFlags(rawValue: 1 << 6)
   /// After a retransmission timeout, until `recoveryPoint` is acknowledged.
   static let inLoss = SenderFlags(rawValue: 1 << 7)
-  /// What a loss probe means is not known yet (TLP.end_seq is not None). Another one may follow once it is
-  /// acknowledged.
+  /// A loss probe is outstanding (TLP.end_seq is not None). The next one may be sent after it is acknowledged.
   static let tailProbed = SenderFlags(rawValue: 1 << 8)
-  /// Something on the scoreboard was reported, is lost or was sent again: each ACK is looked at (RFC 8985 §6).
+  /// The scoreboard has reported, lost or retransmitted runs: each ACK goes through loss detection (RFC 8985 §6).
   static let isMarked = SenderFlags(rawValue: 1 << 9)
-  /// `deadline` is when a segment counts as lost that is only late until then (RFC 8985 §6.3).
+  /// `deadline` is the reordering timer's (RFC 8985 §6.3).
   static let isReorderArmed = SenderFlags(rawValue: 1 << 10)
 }

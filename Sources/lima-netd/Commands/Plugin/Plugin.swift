@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin: the commands for and of plugins.
+// plugin: commands about plugins.
 
 import ArgumentParser
 import Daemon
@@ -21,7 +21,7 @@ struct Plugin: ParsableCommand {
     ], defaultSubcommand: PluginList.self)
 }
 
-/// Where plugins are looked for when no daemon says.
+/// The folders to search for plugins if no daemon is asked.
 struct PluginSearchOptions: ParsableArguments {
   @Option(
     name: .customLong("plugin-dir"),
@@ -43,7 +43,7 @@ struct PluginSearchOptions: ParsableArguments {
       directories: absoluteDirectories, installation: Self.installation())
   }
 
-  /// `directories`, relative ones by this process's working directory.
+  /// `directories`, relative to this process's working directory.
   var absoluteDirectories: [String] {
     let current = CurrentProcess.workingDirectory
     return directories.map { LimaHome(path: $0, workingDirectory: current).path }

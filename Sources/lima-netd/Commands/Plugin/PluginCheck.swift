@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin check: does a plugin keep to the rules of its ABI?
+// plugin check: tests whether a plugin follows the rules of the ABI.
 
 import ArgumentParser
 import Daemon
@@ -51,7 +51,7 @@ struct PluginCheckCommand: ParsableCommand {
     }
   }
 
-  /// A test, of --list.
+  /// A test in --list.
   private struct Listed: Encodable {
     let id: String
     let group: String

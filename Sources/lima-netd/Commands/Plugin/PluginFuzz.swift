@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin fuzz: garbage for a plugin, with other seeds as long as it takes it.
+// plugin fuzz: passes random input to a plugin, with a new seed each time until it fails.
 
 import ArgumentParser
 import Daemon

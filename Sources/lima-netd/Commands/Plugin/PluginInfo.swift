@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin info: what one plugin, or any file, says of itself.
+// plugin info: shows the descriptor of a plugin, or of any file.
 
 import ArgumentParser
 import Daemon

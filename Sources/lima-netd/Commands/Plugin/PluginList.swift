@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin ls: which plugins there are, what they claim, and why one is not loaded. With a daemon, as it sees them;
-// without, as a daemon that is started now would.
+// plugin ls: lists plugins, the modes they serve, and why a file is not loaded. From the daemon if one runs; otherwise as a
+// daemon started now would find them.
 
 import ArgumentParser
 import Daemon

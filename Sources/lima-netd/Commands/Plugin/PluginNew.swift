@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin new: the folder of a plugin that works at once.
+// plugin new: creates the project of a working plugin.
 
 import ArgumentParser
 import Daemon
@@ -53,7 +53,7 @@ struct PluginNew: ParsableCommand {
     let kind: String
     let language: String
     let folder: String
-    /// What make builds in the folder.
+    /// The file that make builds.
     let file: String
   }
 
@@ -80,7 +80,7 @@ struct PluginNew: ParsableCommand {
     }
   }
 
-  /// Fit for a file, a mode, a package of Cargo and of SwiftPM.
+  /// Whether the name is valid in a file name, as a mode, and as a package of Cargo and SwiftPM.
   static func isValid(_ name: String) -> Bool {
     guard let first = name.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
     else { return false }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// plugin run: a network plugin, given a guest's frames from a file.
+// plugin run: passes a guest's frames from a file to a network plugin.
 
 import ArgumentParser
 import Daemon

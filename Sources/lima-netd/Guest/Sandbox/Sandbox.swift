@@ -4,10 +4,10 @@
 //
 //   exec ── enclosure ══ process 1 ── command
 //
-// The enclosure makes the namespaces (user, mount, process, IPC, UTS; the network's is the guest's, which `exec` has made) and
-// waits. Process 1 of the new process namespace lays out the files, gives up its capabilities, runs the command, reaps what that
-// leaves behind, and ends with it: the kernel ends every other process of the namespace then. The command has no capability,
-// gains none by any program (no_new_privs), and is uid 0 by name only.
+// The enclosure creates the namespaces (user, mount, process, IPC, UTS; the network namespace is the guest's, which `exec`
+// has created) and waits. Process 1 of the new process namespace sets up the file system, gives up its capabilities, runs
+// the command, reaps orphans, and ends with it, whereupon the kernel kills all other processes of the namespace. The
+// command has no capabilities, cannot gain any by running a program (no_new_privs), and has uid 0 in name only.
 
 import Platform
 
@@ -16,7 +16,7 @@ import Platform
   import LibC
 
   enum Sandbox {
-    /// The words that run `command` in one.
+    /// The arguments that run `command` in a sandbox.
     /// - Parameter hidden: folders that the command must not see.
     static func words(
       around command: [String], hiding hidden: [String]
@@ -25,12 +25,12 @@ import Platform
         + command
     }
 
-    /// Makes the namespaces and runs process 1 in them.
-    /// - Returns: the command's status, as a shell would.
+    /// Creates the namespaces and runs process 1 in them.
+    /// - Returns: the command's exit status, as a shell's.
     static func enclose(hiding hidden: [String], _ command: [String]) throws -> Int32 {
       let signals = try ForegroundSignals(GuestCommand.signals)
       try enter()
-      // Its other end closes with this process, whatever ends it.
+      // The other end is closed when this process ends in any way.
       let (alive, theirs) = try UnixSocket.pair()
       defer { Descriptor.close(alive) }
       let child = try Foreground.spawn(
@@ -46,8 +46,8 @@ import Platform
       }
     }
 
-    /// Process 1: lays the files, and runs the command without capabilities.
-    /// - Parameter enclosure: a socket that the enclosure has the other end of.
+    /// Process 1: sets up the file system, and runs the command without capabilities.
+    /// - Parameter enclosure: a socket whose other end the enclosure has.
     static func inside(
       enclosure: Int32, hiding hidden: [String], _ command: [String]
     ) throws -> Int32 {
@@ -55,7 +55,7 @@ import Platform
       _ = fcntl(enclosure, F_SETFD, FD_CLOEXEC)
       let folder = CurrentProcess.workingDirectory
       try SandboxFiles(hidden: hidden).lay()
-      // By its name: the folder that this process is in may be one that is covered now.
+      // By path, since the present working directory may be covered by a mount now.
       if chdir(folder) != 0, chdir("/") != 0 { throw SystemError("chdir", .current, subject: "/") }
       try Confinement.giveUpPrivileges()
       try Confinement.keep([])
@@ -76,7 +76,7 @@ import Platform
 
     private static func pass(_ signals: borrowing ForegroundSignals, to child: Int32) {
       while let (signal, fromProcess) = signals.next() {
-        // One of the terminal has reached the command itself: it is in our group.
+        // The terminal has sent it to the command, too, which is in the same process group.
         if fromProcess, signal != SIGCHLD { ChildProcess.kill(child, signal) }
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SandboxEnvironment: which variables reach the command of `exec --sandbox`. Keys and tokens of the user's are in variables
-// whose names nobody can list; so the few that programs need are listed instead.
+// SandboxEnvironment: the environment variables that are passed to the command of `exec --sandbox`. An allow-list, since
+// variables with the user's keys and tokens may have any name.
 
 enum SandboxEnvironment {
   private static let names: Set<String> = [
@@ -9,7 +9,7 @@ enum SandboxEnvironment {
     "NO_COLOR", "COLUMNS", "LINES",
   ]
 
-  /// "NAME=value" of each that is passed on, sorted. TMPDIR is not: it may lead out of what the command may write.
+  /// "NAME=value" of each variable that is passed, sorted. Not TMPDIR: the command may be unable to write there.
   static func kept(of environment: [String: String]) -> [String] {
     environment.filter { names.contains($0.key) || $0.key.hasPrefix("LC_") }
       .map { "\($0.key)=\($0.value)" }.sorted()

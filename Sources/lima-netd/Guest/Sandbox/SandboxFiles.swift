@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SandboxFiles: what the command of `exec --sandbox` sees of the file system, laid out in the mount namespace of the sandbox by
-// its process 1, before that gives up its capabilities:
+// SandboxFiles: the file system of the command of `exec --sandbox`, set up in the sandbox's mount namespace by its process
+// 1, before that gives up its capabilities:
 //
-//   /                       the host's files, read-only, setuid programs without effect
-//   /tmp /var/tmp /run      empty, in memory, its own; so are /dev/shm and the Lima homes, whose sockets control the network
-//   /dev                    null, zero, full, random, urandom, tty, and terminals of its own
-//   /proc                   of its own processes; what acts on the whole machine is read-only or empty
-//   /etc/resolv.conf        the guest's, which `exec` has laid over the host's
+//   /                       the host's files, read-only, nosuid
+//   /tmp /var/tmp /run      empty, in memory; also /dev/shm and the Lima homes, whose sockets control the network
+//   /dev                    null, zero, full, random, urandom, tty, and a devpts of its own
+//   /proc                   of the sandbox's processes; files that affect the whole machine are read-only or empty
+//   /etc/resolv.conf        the guest's, which `exec` has mounted over the host's
 
 import Platform
 
@@ -16,23 +16,23 @@ import Platform
   import LibC
 
   struct SandboxFiles {
-    /// Folders that it must not see, besides the usual ones: Lima homes.
+    /// Additional folders to hide: Lima homes.
     var hidden: [String]
 
-    /// Also where sockets of the host's services are.
+    /// They include the sockets of the host's services.
     private static let emptied = ["/run", "/var/run", "/tmp", "/var/tmp"]
     private static let devices = ["null", "zero", "full", "random", "urandom", "tty"]
-    /// Files of /proc by which uid 0 acts on the machine without a capability.
+    /// Files of /proc by which uid 0 can affect the machine without a capability.
     private static let readOnly = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]
     /// Files of /proc that show other processes' memory or the kernel's.
     private static let masked = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kmsg"]
 
-    /// - Throws: `SystemError` of the mount that the kernel refuses. Then nothing may be run.
+    /// - Throws: `SystemError` of a failed mount. The command must not be run then.
     func lay() throws {
       let resolver = resolverFile()
-      // First, while the /proc of before is wholly visible: the kernel shows a new one only then (mount_namespaces(7)).
+      // First, while the old /proc is completely visible: otherwise the kernel refuses a new one (mount_namespaces(7)).
       try Mounts.kernel("proc", on: "/proc")
-      // More namespaces would give capabilities back, over what is in them.
+      // A new user namespace would give capabilities in it.
       try? Namespaces.write("0", to: "/proc/sys/user/max_user_namespaces")
       try Mounts.makeReadOnly("/")
       for folder in Self.emptied where isFolder(folder) {
@@ -51,7 +51,7 @@ import Platform
       if let resolver { try restore(resolver) }
     }
 
-    /// A folder of its own, put together aside, since the host's devices are needed for it.
+    /// A directory in memory, assembled elsewhere first, since the host's devices must be visible for that.
     private func layDevices() throws {
       let aside = "/tmp/.dev"
       try Files.makeDirectory(aside, mode: 0o755)
@@ -73,7 +73,7 @@ import Platform
       Files.removeDirectory(aside)
     }
 
-    /// The guest's resolv.conf, when it is a link into a folder that is emptied: its place and its bytes.
+    /// The guest's resolv.conf, if it is a link into an emptied folder: its path and contents.
     private func resolverFile() -> (path: String, bytes: [UInt8])? {
       let target = ResolverFile.target(of: ResolverFile.path)
       guard Self.emptied.contains(where: { target.hasPrefix($0 + "/") }),
@@ -89,7 +89,7 @@ import Platform
       try Files.writeAll(fd, file.bytes)
     }
 
-    /// Itself, not by a link: /var/run is one into /run.
+    /// Not a symbolic link to one: /var/run is a link to /run.
     private func isFolder(_ path: String) -> Bool {
       (try? Files.info(path, followLinks: false))?.kind == .directory
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Padding of questions (RFC 7830), to multiples of 128 octets (RFC 8467 4.1): who watches the
-// connection does not learn from a question's length what it asks. A server that is asked so pads
-// its answer, which is taken off again here: it would cost the guest room in its datagram.
+// Padding of questions (RFC 7830) to multiples of 128 octets (RFC 8467 §4.1), so that their length does not reveal the name
+// to an observer. Servers then pad their answers, too; the padding is removed here, as it would take room in the guest's
+// datagram.
 
 enum Padding {
   private static let block = 128
   private static let option: UInt16 = 12
-  /// Root, OPT, 1232 octets by UDP, no flags, no data (RFC 6891 6.1.2).
+  /// Root, OPT, UDP payload size 1232, no flags, no data (RFC 6891 §6.1.2).
   private static let emptyOPT: [UInt8] = [0, 0, 41, 0x04, 0xD0, 0, 0, 0, 0, 0, 0]
 
-  /// A question with padding, in an OPT record of its own if there was none; as it is if its last
-  /// record is another one than OPT, a signature for example.
+  /// The question with padding, in a new OPT record if it has none. Unchanged if its last record is not OPT, but a
+  /// signature for example.
   static func pad(_ query: [UInt8]) -> [UInt8] {
     var message = query
     if let opt = lastOPT(of: message) {
@@ -32,7 +32,7 @@ enum Padding {
     return message
   }
 
-  /// An answer without its padding; without OPT, too, if the question had none.
+  /// The answer without padding; also without OPT if the question had none.
   static func unpad(_ answer: [UInt8], to query: [UInt8]) -> [UInt8] {
     var message = answer
     guard let opt = lastOPT(of: message) else { return answer }
@@ -45,7 +45,7 @@ enum Padding {
     return strip(&message, opt) ? message : answer
   }
 
-  /// Takes padding off the OPT record at `opt`, the message's last; false when it is malformed.
+  /// Removes the padding of the OPT record at `opt`, the message's last; false if it is malformed.
   private static func strip(_ message: inout [UInt8], _ opt: Int) -> Bool {
     var kept: [UInt8] = []
     var at = opt + 11
@@ -61,7 +61,7 @@ enum Padding {
     return true
   }
 
-  /// Where the message's last record begins, if it is an OPT and the message well-formed.
+  /// Offset of the message's last record if that is an OPT record and the message is well-formed.
   private static func lastOPT(of message: [UInt8]) -> Int? {
     guard message.count >= 12 else { return nil }
     var at = 12
@@ -78,7 +78,7 @@ enum Padding {
     return additionalCount(message) > 0 && at == message.count ? last : nil
   }
 
-  /// Behind a name (RFC 1035 4.1.4); nil beyond the end.
+  /// The offset after a name (RFC 1035 §4.1.4); nil if the message ends before.
   private static func nameEnd(_ message: [UInt8], _ start: Int) -> Int? {
     var at = start
     while at < message.count {

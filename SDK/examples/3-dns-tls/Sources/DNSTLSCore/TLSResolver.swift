@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// TLSResolver: the plugin's instance. Hands questions to a thread of SwiftNIO's, which talks to
-// the servers (Upstream), and brings their answers back by `wake`. The host has checked the
-// question, keeps the deadline and the cache, and checks the answer: here is only the way to the
-// servers and back.
+// TLSResolver: the plugin's instance. Passes questions to a thread of SwiftNIO, which communicates with the servers
+// (Upstream), and gets their answers through `wake`. The host validates questions and answers, and has deadlines and the
+// cache; this plugin only transports them.
 //
-// Threads: the network's loop, and NIO's one. They meet in `Mailbox`.
+// Threads: the network's loop, and one of NIO. They exchange data through `Mailbox`.
 
 import LimaNetdSDK
 import NIOCore
@@ -29,11 +28,11 @@ public final class TLSResolver: DNSPlugin {
   }
 
   deinit {
-    // The thread must be gone before the host is: it wakes it.
+    // The thread calls `wake`, so it must end before the host's table is freed.
     if !isShutDown { try? group.syncShutdownGracefully() }
   }
 
-  /// Being offline is no failure: nothing is connected before the first question.
+  /// Being offline is no failure: the first connection is opened for the first question.
   public override func start() throws(PluginFailure) {
     var tls = TLSConfiguration.makeClientConfiguration()
     tls.minimumTLSVersion = .tlsv12  // RFC 8310 9, RFC 9325
@@ -98,12 +97,12 @@ public final class TLSResolver: DNSPlugin {
   }
 }
 
-/// Why no server answered.
+/// The reason why no server answered.
 struct Unanswered: Error {
   let text: String
 }
 
-/// What NIO's thread leaves for the loop.
+/// Answers from NIO's thread for the loop.
 final class Mailbox: Sendable {
   struct Result: Sendable {
     let op: lnd_op
@@ -111,7 +110,7 @@ final class Mailbox: Sendable {
   }
 
   struct Counters: Sendable {
-    /// Made since the start.
+    /// Number of connections since the start.
     var connections: UInt64 = 0
     var asked: UInt64 = 0
     var answered: UInt64 = 0

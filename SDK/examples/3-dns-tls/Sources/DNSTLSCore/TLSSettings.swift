@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The options: which servers, and how they prove who they are.
+// The options: the servers and their authentication.
 
 import LimaNetdSDK
 import NIOCore
@@ -33,16 +33,16 @@ public let tlsSchema = #"""
   }
   """#
 
-/// One server as the options name it.
+/// A server of the options.
 struct TLSServer: Sendable, Equatable, CustomStringConvertible {
   let address: SocketAddress
-  /// What its certificate must be for, unless it is for the address (SwiftNIO takes either).
+  /// The name in its certificate; nil: the address (SwiftNIO verifies either).
   let name: String?
   let description: String
 
   static let port = 853
 
-  /// ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, and #NAME.
+  /// ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, optionally with #NAME.
   init?(_ text: String) {
     var rest = Substring(text)
     if let hash = rest.firstIndex(of: "#") {
@@ -55,7 +55,7 @@ struct TLSServer: Sendable, Equatable, CustomStringConvertible {
         default: false
         }
       }
-      // An address is no name in TLS (RFC 6066 3): without one it is verified by itself.
+      // TLS server names exclude addresses (RFC 6066 §3): without a name the address is verified.
       guard legal, name.contains(where: \.isLetter), name.count <= 253 else { return nil }
       self.name = name
       rest = rest[..<hash]

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Upstream: one server, and the one connection to it, which is made for the first question and
-// used for all that follow (RFC 7858 3.4): questions do not wait for each other (RFC 7766 6.2.1),
-// answers may overtake. A connection that the server has closed while it was idle is made anew,
-// and the questions that were lost with it are asked again, once. Event loop thread.
+// Upstream: one server with one connection, which is opened for the first question and used for all others (RFC 7858 §3.4).
+// Questions are pipelined and answers may be out of order (RFC 7766 §6.2.1). If the server closes an idle connection, a new
+// one is opened, and questions that were lost with the old one are sent again, once. Event loop thread.
 
 import NIOCore
 import NIOPosix
@@ -26,15 +25,15 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
   private let idle: TimeAmount
   private let mailbox: Mailbox
   private var state = State.closed
-  /// Counts connections: what an earlier one says is not for this one.
+  /// Number of the present connection: events of earlier ones are ignored.
   private var connection = 0
-  /// With the server, by the id they have there.
+  /// Questions sent to the server, by their id on this connection.
   private var asked: [UInt16: Question] = [:]
-  /// Until the connection is there.
+  /// Questions that wait for the connection.
   private var waiting: [Question] = []
   private var idleTimer: Scheduled<Void>?
   private var handshakeTimer: Scheduled<Void>?
-  /// Since the connection was made.
+  /// Whether an answer was received on this connection.
   private var hasAnswered = false
   private var lastAnswer = NIODeadline.uptimeNanoseconds(0)
 
@@ -61,11 +60,11 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
   func forget(_ question: Question) {
     question.done = nil
     waiting.removeAll { $0 === question }
-    // Its id stays taken while the connection lives: the answer may still come.
+    // Its id stays in use on this connection: the answer may still arrive.
   }
 
-  /// The question was not answered in time. A connection on which nothing has come since it was
-  /// asked leads nowhere any more (the host has moved to another network): the next one is new.
+  /// The question had no answer in time. If nothing has been received on the connection since the question was sent, it is
+  /// considered dead (the host may have moved to another network), and a new one is opened.
   func timedOut(_ question: Question) {
     forget(question)
     guard case .open = state, lastAnswer < question.askedAt else { return }
@@ -100,7 +99,7 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
     }
   }
 
-  /// An id nobody can guess, and no question under way has.
+  /// A random id that no question in progress has.
   private func freeID() -> UInt16? {
     guard asked.count < 4096 else { return nil }
     while true {
@@ -123,7 +122,7 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
     else { return }
     hasAnswered = true
     lastAnswer = .now()
-    // The host knows it by the id it gave.
+    // Restores the host's id.
     let answer = Array(question.message.prefix(2)) + Array(message.readableBytesView)
     finish(question, .success(Padding.unpad(answer, to: question.message)))
     if asked.isEmpty, waiting.isEmpty { becomeIdle() }
@@ -151,19 +150,19 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
       }
       .connect(to: server.address)
       .whenFailure { error in self.closed(current, "\(error)") }
-    // A server that accepts and then says nothing.
+    // The server may accept the connection and then send nothing.
     handshakeTimer = loop.scheduleTask(in: connectTimeout) {
       self.closed(current, "no TLS within \(self.connectTimeout.nanoseconds / 1_000_000_000) s")
     }
   }
 
-  /// TCP is; TLS comes next.
+  /// The TCP connection is established; TLS follows.
   fileprivate func connected(_ channel: any Channel, connection: Int) {
     guard connection == self.connection else { return channel.close(promise: nil) }
     state = .connecting(channel)
   }
 
-  /// TLS is established: the server is who it should be.
+  /// TLS is established, and the server is authenticated.
   fileprivate func established(_ channel: any Channel, connection: Int) {
     guard connection == self.connection else { return channel.close(promise: nil) }
     handshakeTimer?.cancel()
@@ -185,7 +184,7 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
     asked = [:]
     waiting = []
     for question in lost {
-      // A connection that has worked may end at any time (RFC 7766 6.2.4).
+      // A server may close a connection at any time (RFC 7766 §6.2.4).
       if mayRepeat, !question.isRepeated {
         question.isRepeated = true
         send(question)
@@ -195,7 +194,7 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
     }
   }
 
-  /// Makes a new connection, where the questions under way are asked again.
+  /// Opens a new connection and sends the questions in progress again.
   func startOver() {
     failedUntil = .uptimeNanoseconds(0)
     guard !isClosed else { return }
@@ -229,7 +228,7 @@ final class Upstream: @unchecked Sendable {  // Its state is touched on its loop
   }
 }
 
-/// Messages behind their length in two bytes (RFC 7858 3.3).
+/// Decodes messages with a two-byte length prefix (RFC 7858 §3.3).
 private struct MessageDecoder: ByteToMessageDecoder {
   typealias InboundOut = ByteBuffer
 
@@ -244,7 +243,7 @@ private struct MessageDecoder: ByteToMessageDecoder {
   }
 }
 
-/// The end of a connection's pipeline.
+/// The last handler of a connection's pipeline.
 private final class MessageHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// UpstreamPool: the servers, and the questions that are under way. A question goes to the first
-// server that is well; if that one fails or stays silent, to the next, until one answers or the
-// list is at its end. A server that failed is asked last for half a minute.
+// UpstreamPool: the servers and the questions in progress. A question is sent to the first healthy server; if that fails or
+// does not answer, to the next, until one answers or none is left. A server that failed is tried last for half a minute.
 //
-// SERVFAIL, NOTIMP and REFUSED say that this server does not know, not that nobody does: the next
-// is asked, too, and what came is the answer when none does better. Such a server keeps its place,
-// for it may be right (a name that fails DNSSEC's checks) and well for other names.
+// After SERVFAIL, NOTIMP or REFUSED the next server is tried, too, as it may know the answer; if none answers better the
+// first such answer is used. The server is not considered failed: it may be right (a name that fails DNSSEC validation),
+// and work for other names.
 
 import NIOCore
 import NIOSSL
 import PluginAPI
 
-/// Everything but `ask`, `forget` and `close` runs on `loop`.
+/// All but `ask`, `forget` and `close` run on `loop`.
 final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loop` only.
   private let settings: TLSSettings
   private let loop: any EventLoop
@@ -21,9 +20,9 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
   private var questions: [lnd_op: Question] = [:]
   private var isClosed = false
 
-  /// For how long a server that failed is asked last.
+  /// How long a failed server is tried last.
   static let penalty = TimeAmount.seconds(30)
-  /// How long before a question's deadline an answer that is kept is given.
+  /// Time before the deadline at which a stored answer is used.
   private static let margin = TimeAmount.milliseconds(100)
 
   init(
@@ -39,12 +38,12 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     }
   }
 
-  /// [any] The answer comes by the mailbox, once.
+  /// [any] The answer is put into the mailbox, once.
   func ask(_ op: lnd_op, _ message: [UInt8], deadline: NIODeadline) {
     loop.execute { self.begin(Question(op: op, message: message, deadline: deadline)) }
   }
 
-  /// [any] No answer is wanted any more.
+  /// [any] Cancels a question.
   func forget(_ op: lnd_op) {
     loop.execute {
       guard let question = self.questions.removeValue(forKey: op) else { return }
@@ -53,7 +52,7 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     }
   }
 
-  /// [any] Ends all connections.
+  /// [any] Closes all connections.
   func close() {
     loop.execute {
       self.isClosed = true
@@ -63,8 +62,7 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     }
   }
 
-  /// [any] The host's network is another one: connections of the old one are of no use, and
-  /// servers that could not be reached may be now.
+  /// [any] The host's network changed: existing connections are closed, and servers that were unreachable are tried again.
   func networkChanged() {
     loop.execute {
       for upstream in self.upstreams { upstream.startOver() }
@@ -81,7 +79,7 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     next(question)
   }
 
-  /// Asks the next server of the question's list.
+  /// Sends the question to the next server of its list.
   private func next(_ question: Question) {
     guard questions[question.op] === question else { return }
     question.timer?.cancel()
@@ -95,7 +93,7 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     }
     let upstream = question.left.removeFirst()
     question.upstream = upstream
-    // What there is already comes before the host gives up on the question.
+    // A stored answer must be used before the host's deadline.
     let patience =
       question.fallback == nil ? settings.timeout : min(settings.timeout, rest - Self.margin)
     question.timer = loop.scheduleTask(in: patience) { [weak question] in
@@ -117,7 +115,7 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
     guard questions[question.op] === question else { return }
     upstream.failedUntil = .uptimeNanoseconds(0)
     if let code = Refusal(answer) {
-      // The first of a kind; SERVFAIL, which clients ask again, before what sounds final.
+      // The first answer of each kind; SERVFAIL takes precedence, since clients retry after it.
       if question.refusal != .serverFailure, question.fallback == nil || code == .serverFailure {
         question.fallback = answer
         question.refusal = code
@@ -138,20 +136,20 @@ final class UpstreamPool: @unchecked Sendable {  // Its state is touched on `loo
   }
 }
 
-/// RCODE of an answer that another server may know better than (RFC 1035 4.1.1).
+/// Response codes for which another server may have a better answer (RFC 1035 §4.1.1).
 enum Refusal: UInt8 {
   case serverFailure = 2
   case notImplemented = 4
   case refused = 5
 
-  /// Nil for any other answer, and for what is too short to be one.
+  /// Nil for other answers, and for those too short.
   init?(_ answer: [UInt8]) {
     guard answer.count >= 12 else { return nil }
     self.init(rawValue: answer[3] & 0x0F)
   }
 }
 
-/// A question under way. Touched on the pool's loop only.
+/// A question in progress. Accessed on the pool's loop only.
 final class Question: @unchecked Sendable {  // As above.
   let op: lnd_op
   let message: [UInt8]
@@ -160,14 +158,14 @@ final class Question: @unchecked Sendable {  // As above.
   var left: [Upstream] = []
   var upstream: Upstream?
   var timer: Scheduled<Void>?
-  /// Of the last server that failed.
+  /// The failure of the last server.
   var reason: String?
-  /// The answer when no server does better, and its code.
+  /// The answer to use if no server has a better one, and its response code.
   var fallback: [UInt8]?
   var refusal: Refusal?
-  /// When it was sent, the last time.
+  /// When it was last sent.
   var askedAt = NIODeadline.uptimeNanoseconds(0)
-  /// What becomes of it on a connection.
+  /// Its state on a connection.
   var isRepeated = false
   var done: ((Result<[UInt8], Unanswered>) -> Void)?
 

@@ -5,7 +5,7 @@ import Testing
 @testable import DNSTLSCore
 
 @Suite struct PaddingTests {
-  /// "a.test" A, with these additional records.
+  /// "a.test" A, with additional records.
   private func query(_ additional: [[UInt8]] = []) -> [UInt8] {
     [0xAB, 0xCD, 1, 0, 0, 1, 0, 0, 0, 0, 0, UInt8(additional.count), 1, 0x61, 4]
       + Array("test".utf8) + [0, 0, 1, 0, 1] + additional.joined()

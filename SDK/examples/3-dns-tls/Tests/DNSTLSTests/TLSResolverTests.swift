@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Against unbound on loopback (Debian: apt-get install unbound openssl).
+// Uses unbound on loopback (Debian: apt-get install unbound openssl).
 
 import Foundation
 import LimaNetdSDK
@@ -10,7 +10,7 @@ import Testing
 @testable import DNSTLSCore
 
 @Suite(.serialized) struct TLSResolverTests {
-  /// A plugin that runs, with its host.
+  /// A running plugin with its host.
   private final class Running {
     let host = TestHost()
     let plugin: TLSResolver
@@ -34,7 +34,7 @@ import Testing
       return lastOp
     }
 
-    /// The last octets of the answer: its address. Empty: it failed.
+    /// The last octets of the answer, which are its address; empty after a failure.
     func address(_ op: lnd_op) throws -> [UInt8] {
       guard host.run(plugin, until: { self.host.results[op] != nil }), let result = host.results[op]
       else {
@@ -45,14 +45,14 @@ import Testing
       return Array(result.bytes.suffix(4))
     }
 
-    /// The answer's RCODE; nil: it failed.
+    /// The answer's response code; nil after a failure.
     func code(_ op: lnd_op) throws -> Int? {
       _ = try address(op)
       guard let result = host.results[op], result.status == LND_OK else { return nil }
       return Int(result.bytes[3] & 0x0F)
     }
 
-    /// Why it failed.
+    /// The reason of the failure.
     func reason(_ op: lnd_op, _ location: SourceLocation = #_sourceLocation) throws -> String {
       #expect(try address(op).isEmpty, "it was answered", sourceLocation: location)
       return String(decoding: host.results[op]?.bytes ?? [], as: UTF8.self)
@@ -101,7 +101,7 @@ import Testing
     let byAddress = try Running(options(["127.0.0.1:\(server.port)"], certificates))
     #expect(try byAddress.address(byAddress.ask("who.lab.test")) == [192, 0, 2, 7])
     byAddress.stop()
-    // The system's authorities do not know it.
+    // The system's authorities do not include the test's.
     let untrusted = try Running(options(["127.0.0.1:\(server.port)#dns.test"], nil))
     #expect(try untrusted.reason(untrusted.ask("who.lab.test")).contains("127.0.0.1"))
     untrusted.stop()
@@ -134,7 +134,7 @@ import Testing
           "127.0.0.1:\(server.port)#dns.test",
         ], certificates))
     #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8])
-    // From now on the one that is well is asked first.
+    // From now on the healthy server is tried first.
     let began = Date()
     #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8])
     #expect(Date().timeIntervalSince(began) < 0.9)
@@ -152,7 +152,7 @@ import Testing
         ["127.0.0.1:\(bad.port)#dns.test", "127.0.0.1:\(server.port)#dns.test"], certificates))
     for _ in 0..<2 { #expect(try running.address(running.ask("who.lab.test")) == [192, 0, 2, 8]) }
     running.stop()
-    // What the second does not have is its answer all the same: NXDOMAIN is one.
+    // NXDOMAIN is an answer: the next server is not tried.
     let denied = try Running(
       options(
         ["127.0.0.1:\(bad.port)#dns.test", "127.0.0.1:\(server.port)#dns.test"], certificates))
@@ -173,14 +173,14 @@ import Testing
     }
     #expect(try asked(codes.map(\.port)) == 2)
     #expect(try asked(Array(codes[..<2].map(\.port))) == 5)
-    // The next is silent, and the host gives up before that is found out.
+    // The next server does not answer, and the host's deadline passes before that is detected.
     #expect(try asked([codes[2].port, silent.port]) == 2)
   }
 
   @Test func aServerThatStartsAgainIsFoundAgain() throws {
     let certificates = try Certificates()
     defer { certificates.remove() }
-    // It closes connections that are idle for 200 ms.
+    // The server closes connections that are idle for 200 ms.
     let server = try Unbound(certificates, address: "192.0.2.9", idleMilliseconds: 200)
     let running = try Running(options(["127.0.0.1:\(server.port)#dns.test"], certificates))
     for _ in 0..<3 {

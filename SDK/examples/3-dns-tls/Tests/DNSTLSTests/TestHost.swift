@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host of a test: lnd_host's functions as far as this plugin calls them, on the thread of the
-// test.
+// The host of a test: the functions of lnd_host that this plugin calls, on the test's thread.
 
 import Foundation
 import LimaNetdSDK
@@ -46,14 +45,14 @@ final class TestHost {
   deinit { table.deallocate() }
 
   private static func of(_ context: UnsafeMutableRawPointer?) -> TestHost {
-    // The table's functions are called with the table's ctx, or the test is wrong.
+    // A NULL context is an error in the test.
     guard let context else { fatalError("a call without the table's ctx") }
     return Unmanaged<TestHost>.fromOpaque(context).takeUnretainedValue()
   }
 
   var context: HostContext { HostContext(table: UnsafePointer(table)) }
 
-  /// Does what the loop does until `condition` holds; false after `seconds`.
+  /// Does the loop's work until `condition` holds; false after `seconds`.
   func run(_ plugin: DNSPlugin, seconds: Double = 10, until condition: () -> Bool) -> Bool {
     let deadline = Date().addingTimeInterval(seconds)
     while !condition() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A real server of DNS over TLS: unbound, with a certificate made by openssl, on loopback.
+// A DNS over TLS server: unbound, with a certificate made by openssl, on loopback.
 
 import Foundation
 
@@ -8,14 +8,14 @@ struct Failure: Error, CustomStringConvertible {
   let description: String
 }
 
-/// A folder with an authority and a certificate of its.
+/// A directory with a certificate authority and a certificate issued by it.
 struct Certificates {
   let folder: String
   var authority: String { folder + "/ca.pem" }
   var certificate: String { folder + "/server.pem" }
   var key: String { folder + "/server.key" }
 
-  /// - Parameter subjects: what the certificate is for.
+  /// - Parameter subjects: subject alternative names of the certificate.
   init(for subjects: String = "DNS:dns.test,IP:127.0.0.1") throws {
     folder = NSTemporaryDirectory() + "dns-tls-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -36,7 +36,7 @@ struct Certificates {
   func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }
 
-/// unbound, which answers a few names by itself and asks nobody.
+/// unbound, which answers a few names itself and sends no questions.
 final class Unbound {
   let port: Int
   private let process = Process()
@@ -106,7 +106,7 @@ final class Unbound {
   }
 }
 
-/// Listens, and never says a word.
+/// A server that accepts connections and sends nothing.
 final class SilentServer {
   let port: Int
   private let server: Python
@@ -123,7 +123,7 @@ final class SilentServer {
   }
 }
 
-/// Answers every question with one code, and the code as an extended error's text (RFC 8914), over TLS.
+/// Answers every question with one response code, and the code as text of an extended error (RFC 8914), over TLS.
 final class CodeServer {
   let port: Int
   private let server: Python
@@ -156,7 +156,7 @@ final class CodeServer {
   }
 }
 
-/// A program that says its port first.
+/// A Python program that prints its port number first.
 private final class Python {
   private let process = Process()
   private let pipe = Pipe()
@@ -165,7 +165,7 @@ private final class Python {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", "-uc", program]
     process.standardOutput = pipe
-    // Not the test runner's: it waits until nobody has it open any more.
+    // Not the test runner's standard error, which the runner reads until all processes have closed it.
     process.standardError = FileHandle.nullDevice
     try process.run()
   }
@@ -180,11 +180,11 @@ private final class Python {
     }
   }
 
-  // SIGTERM may be blocked: a child has the signal mask of the thread that started it.
+  // SIGTERM may be blocked: a child inherits the signal mask of the thread that started it.
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 }
 
-/// Runs a script of bash; what it prints.
+/// Runs a bash script and returns its output.
 @discardableResult
 func shell(_ script: String) throws -> String {
   let process = Process()

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A network of guests among themselves, in Swift: addresses by DHCP, the names of all, and no way out.
+// A network of guests without an uplink, in Swift: DHCP and names for all guests.
 //
 //     guests ── the host's switch ── this plugin: one port, on which it is the gateway
 //
-// Frames between guests stay in the switch and never come here; what comes is for the gateway or for all. So the plugin
-// hears of its guests by limanetd.guests/1, says whose addresses are whose by guard/1, which the switch holds guests to,
-// and publishes names by names/1. A protocol that the class conforms to is an extension that the plugin offers; a type that
-// begins with Host is one that it uses, nil where the host does not have it.
+// Frames between guests stay in the switch; this plugin gets those for the gateway, and broadcasts. It therefore learns of
+// its guests by limanetd.guests/1, binds their addresses by guard/1, which the switch enforces, and publishes names by
+// names/1. A protocol that the class conforms to is an extension that the plugin offers; a type whose name begins with Host
+// is an extension of the host, nil if the host does not have it.
 //
-// Every method is called on the network's one thread, and none may block. Two instances may live in one process: nothing
-// is kept outside of them.
+// All methods are called on the network's thread, and none may block. Two instances may exist in one process, so there is
+// no state outside of them.
 
 import LimaNetdSDK
 import PluginAPI
@@ -29,7 +29,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     var stations: [MAC] = []
   }
 
-  /// A guest's DNS question that the host has.
+  /// A guest's DNS question that was passed to the host.
   private struct Question {
     var mac: MAC
     var address: [UInt8]
@@ -54,7 +54,8 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     try super.init(host: host, config: config)
   }
 
-  /// What the schema cannot say. The user reads: networks.NAME.options.gateway: not the address of a host in a /24.
+  /// A rule that the schema cannot express. The user reads: networks.NAME.options.gateway: not the address of a host in a
+  /// /24.
   private static func gateway(_ options: Options) throws(PluginFailure) -> [UInt8] {
     let text = try options.string("gateway") ?? "10.98.0.1"
     let bytes = text.split(separator: ".").compactMap { UInt8($0) }
@@ -72,12 +73,12 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     let mac = Packets.mac
     try HostGuard(host)?.bind(
       text(packets.gateway), to: (mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]), own: true)
-    // The switch keeps guests from being what the plugin is.
+    // The switch drops such frames of guests.
     HostGuard(host)?.serve(LND_GUARD_DHCP | LND_GUARD_DHCPV6 | LND_GUARD_ROUTER)
     try HostNames(host)?.publish("gateway.\(domain)", text(packets.gateway))
   }
 
-  /// The one port of a switched network.
+  /// The only port of a switched network.
   public override func portUp(_ info: PortInfo) throws(PluginFailure) { port = info.port }
 
   // MARK: Guests
@@ -87,7 +88,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     if let mac = MAC(bytes(info.mac)) { guests[info.port]?.stations.append(mac) }
   }
 
-  /// `lima-netd guest rename`
+  /// Called after `lima-netd guest rename`.
   public func guestChanged(_ info: PortInfo) {
     guard let guest = guests[info.port] else { return }
     for mac in guest.stations { withdraw(mac) }
@@ -101,7 +102,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     guard let mac = MAC(bytes(mac)), let guest = guests[port], !guest.stations.contains(mac),
       guest.stations.count < Pool.hostsOfOneGuest
     else { return }
-    // It may have moved here.
+    // It may have moved from another port.
     for other in guests.keys { guests[other]?.stations.removeAll { $0 == mac } }
     guests[port]?.stations.append(mac)
     publish(mac)
@@ -115,7 +116,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
 
   // MARK: Addresses and names
 
-  /// Nil: there is no address left, or the station is behind no guest that may have one more.
+  /// Nil if no address is left, or the station's guest is unknown or has its maximum.
   private func lease(_ mac: MAC) -> [UInt8]? {
     guard guests.values.contains(where: { $0.stations.contains(mac) }) else { return nil }
     if let address = pool.address(of: mac) { return address }
@@ -136,7 +137,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
     pool.release(mac)
   }
 
-  /// Nil: its guest's name is no label of a domain name.
+  /// Nil if its guest's name is no valid label of a domain name.
   private func name(of mac: MAC) -> String? {
     guard let name = guests.values.first(where: { $0.stations.contains(mac) })?.name.lowercased(),
       (1...63).contains(name.utf8.count),
@@ -161,7 +162,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
 
   // MARK: Frames
 
-  /// Frames are lent for the call: they are read here, or copied.
+  /// Frames are borrowed for the call: they are parsed here, or copied.
   public override func rx(_ port: lnd_port, _ batch: UnsafePointer<lnd_frame>, _ count: Int) {
     received += count
     for frame in UnsafeBufferPointer(start: batch, count: count) {
@@ -184,13 +185,13 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
       raw.length = UInt32(bytes.count)
       return host.send(port, &raw, 1)
     }
-    // 0: the guest's link is full. What may be lost is; what may not waits for `txReady`.
+    // 0: the guest's link is full. Frames that must not be lost would wait for `txReady`.
     if taken == 1 { sent += 1 } else { lost += 1 }
   }
 
   private func answerDHCP(_ bootp: [UInt8], _ options: [UInt8: [UInt8]]) {
     guard let mac = MAC(bootp[28..<34]), let kind = options[53]?.first else { return }
-    // Another server was chosen.
+    // The client chose another server.
     if let server = options[54], server != packets.gateway { return }
     switch kind {
     case 1:
@@ -210,7 +211,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
 
   // MARK: DNS
 
-  /// The host answers by the names that were published, its cache, and the network's DNS plugin.
+  /// The host answers from published names, its cache, or the network's DNS plugin.
   private func ask(_ message: [UInt8], _ question: Question) {
     guard questions.count < 1024, let dns = HostDNS(host) else { return }
     let op = message.withUnsafeBytes { bytes in
@@ -233,7 +234,7 @@ public final class Lab: NetworkPlugin, GuestsExtension, LeaseExtension {
 
   // MARK: What users see
 
-  /// A guest that is configured without DHCP, by `lima-netd exec`.
+  /// A guest configured without DHCP, by `lima-netd exec`.
   public func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
     guard let mac = MAC(bytes(request.mac)) else {
       throw .invalid(nil, "a guest needs an Ethernet address to have another")

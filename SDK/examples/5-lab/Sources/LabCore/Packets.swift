@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frames that the gateway reads and writes: ARP (RFC 826), ICMP echo (RFC 792), DHCP (RFC 2131, 2132) and UDP
-// (RFC 768). Pure functions. Lengths come from a guest: each is checked before it is used, since a trap ends the
-// network's process.
+// The packets that the gateway parses and creates: ARP (RFC 826), ICMP echo (RFC 792), DHCP (RFC 2131, 2132) and UDP (RFC
+// 768). Pure functions. Lengths from a guest are checked before use, since a trap ends the network's process.
 
-/// What a guest wants of the gateway.
+/// A guest's request to the gateway.
 public enum Asked: Equatable, Sendable {
   case arp(of: [UInt8])
   case ping(from: [UInt8], icmp: [UInt8])
@@ -23,7 +22,7 @@ public struct Packets: Sendable {
 
   // MARK: From a frame
 
-  /// Nil: not for the gateway, or nothing that it knows.
+  /// Nil if the frame is not for the gateway, or of an unknown kind.
   public func read(_ frame: [UInt8]) -> (from: MAC, asked: Asked)? {
     guard frame.count >= 34, let from = MAC(frame[6..<12]) else { return nil }
     guard Array(frame[..<6]) == Self.mac || Array(frame[..<6]) == Self.broadcast else { return nil }
@@ -97,7 +96,7 @@ public struct Packets: Sendable {
   public func udp(
     from: Int, to mac: [UInt8], at address: [UInt8], port: Int, _ payload: [UInt8]
   ) -> [UInt8] {
-    // Checksum 0: none.
+    // Checksum 0: not used.
     let header = bytes(from) + bytes(port) + bytes(8 + payload.count) + [0, 0]
     return packet(17, to: mac, at: address, header + payload)
   }
@@ -117,7 +116,7 @@ public struct Packets: Sendable {
       reply += [15, UInt8(name.count)] + name  // no router: the lab leads nowhere
     }
     reply.append(255)
-    // BOOTP's least (RFC 1542 2.1).
+    // The minimum length of BOOTP (RFC 1542 §2.1).
     reply += [UInt8](repeating: 0, count: max(0, 300 - reply.count))
     return udp(from: 67, to: Self.broadcast, at: [255, 255, 255, 255], port: 68, reply)
   }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which station has which address: a value, without clock and packets.
+// Addresses of stations: a value without clock and packets.
 
 /// An Ethernet address.
 public struct MAC: Hashable, Sendable, CustomStringConvertible {
   public let bytes: [UInt8]
 
-  /// Nil: not 6 bytes, or no single station's.
+  /// Nil if it has not 6 bytes, or is a group address.
   public init?(_ bytes: some Sequence<UInt8>) {
     self.bytes = Array(bytes)
     guard self.bytes.count == 6, self.bytes[0] & 1 == 0, self.bytes != [0, 0, 0, 0, 0, 0] else {
@@ -19,12 +19,12 @@ public struct MAC: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The addresses of a /24 but the gateway's.
+/// The addresses of a /24, except the gateway's.
 public struct Pool: Sendable {
   public let gateway: [UInt8]
   private var hosts: [MAC: UInt8] = [:]
   private var taken: Set<UInt8> = []
-  /// No guest takes all, whatever it makes up.
+  /// Maximum number of addresses of one guest.
   static let hostsOfOneGuest = 16
 
   public init(gateway: [UInt8]) { self.gateway = gateway }
@@ -35,7 +35,7 @@ public struct Pool: Sendable {
 
   public func address(of mac: MAC) -> [UInt8]? { hosts[mac].map { address($0) } }
 
-  /// The station's address, a new one if it has none. Nil: there is none left.
+  /// The station's address, a new one if it has none. Nil if none is left.
   public mutating func lease(_ mac: MAC) -> [UInt8]? {
     if let host = hosts[mac] { return address(host) }
     guard let free = (UInt8(1)...254).first(where: { $0 != gateway[3] && !taken.contains($0) })

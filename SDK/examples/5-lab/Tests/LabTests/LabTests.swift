@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The pool and the packets, without lima-netd.
+// Tests of the pool and the packets, without lima-netd.
 
 import Testing
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One network's instance. README.md has the drawing of the order in which these methods are called; the base class
-// says what each may do. Two instances may live in one process: keep nothing outside of them.
+// One network's instance. README.md shows the order in which these methods are called; the base class documents each of
+// them. Two instances may exist in one process, so keep no state outside of them.
 
 import LimaNetdSDK
 import PluginAPI
@@ -38,8 +38,8 @@ public final class Instance: DNSPlugin {
     return record
   }
 
-  /// `op` is completed exactly once: here at once. One that answers later keeps a copy of the question, and forgets
-  /// it in `cancel`.
+  /// `op` must be completed exactly once, here immediately. A plugin that answers later keeps a copy of the question, and
+  /// drops it in `cancel`.
   public override func resolve(_ op: lnd_op, _ query: DNSQuery) {
     questions += 1
     guard let answer = known.answer(Array(query.message)) else {
@@ -49,7 +49,7 @@ public final class Instance: DNSPlugin {
     answer.withUnsafeBytes { host.complete(op, LND_OK, $0) }
   }
 
-  /// `lima-netd status`
+  /// For `lima-netd status`: one JSON object.
   public override func status(_ sink: lnd_sink) {
     host.write(sink, "{\"questions\":\(questions)}")
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one symbol that lima-dns-__NAME__.so exports.
+// The only exported symbol of lima-dns-__NAME__.so.
 
 import LimaNetdSDK
 import PluginAPI

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Questions, and what comes back.
+// Tests of questions and their answers.
 
 import PluginCore
 import Testing

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which addresses are whose: the gateway's is an option, the guest gets another one of its /24.
+// The addresses: the gateway's is an option, the guest's is another one of its /24.
 
 import LimaNetdSDK
 
 public struct Addresses: Sendable, Equatable {
-  /// Ours: it answers ping.
+  /// The address that answers ping.
   public let gateway: [UInt8]
-  /// What the guest gets.
+  /// The guest's address.
   public let guest: [UInt8]
 
-  /// Nil: that is no host's address in a /24.
+  /// Nil if it is no host address of a /24.
   public init?(gateway text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     let bytes = parts.compactMap { UInt8($0) }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What this network answers: ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest. Pure
-// functions from a frame to a frame. Lengths come from the guest: each is checked before it is used, since a trap
-// ends the network's process.
+// This network's answers: ARP (RFC 826), DHCP (RFC 2131, 2132) and ICMP echo (RFC 792) for one guest. Pure functions from a
+// frame to a frame. Lengths come from the guest: each is checked before use, since a trap ends the network's process.
 
 /// Answers one frame at a time.
 public struct Frames: Sendable {
@@ -12,7 +11,7 @@ public struct Frames: Sendable {
 
   public init(_ addresses: Addresses) { self.addresses = addresses }
 
-  /// The answer to a frame; nil: there is nothing to answer.
+  /// The answer to a frame; nil if there is none.
   public func answer(_ frame: [UInt8]) -> [UInt8]? {
     guard frame.count >= 14 else { return nil }
     let payload = Array(frame[14...])
@@ -41,7 +40,7 @@ public struct Frames: Sendable {
     case 1 where Array(packet[16..<20]) == addresses.gateway:
       return echoReply(payload).map { self.packet(1, to: Array(packet[12..<16]), $0) }
     case 17:
-      // Its checksum 0: none (RFC 768).
+      // Checksum 0: not used (RFC 768).
       return dhcp(payload).map {
         let udp = [0, 67, 0, 68] + two(8 + $0.count) + [0, 0]
         return self.packet(17, to: [255, 255, 255, 255], udp + $0)
@@ -74,7 +73,7 @@ public struct Frames: Sendable {
     guard bootp[0] == 1, bootp[1] == 1, bootp[2] == 6, Array(bootp[236..<240]) == Self.cookie,
       let asked = option(53, options)?.first
     else { return nil }
-    // Another server was chosen.
+    // The client chose another server.
     if let server = option(54, options), server != addresses.gateway { return nil }
     let renewed = Array(bootp[12..<16])
     let kind: UInt8

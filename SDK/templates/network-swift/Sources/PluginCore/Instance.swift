@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One network's instance. README.md has the drawing of the order in which these methods are called; the base class
-// says what each may do. Two instances may live in one process: keep nothing outside of them.
+// One network's instance. README.md shows the order in which these methods are called; the base class documents each of
+// them. Two instances may exist in one process, so keep no state outside of them.
 
 import LimaNetdSDK
 import PluginAPI
@@ -31,7 +31,7 @@ public final class Instance: NetworkPlugin, LeaseExtension {
     _ = try Addresses(config.options)
   }
 
-  /// Frames are borrowed: they are read here, or copied.
+  /// Frames are borrowed for the call: they are parsed here, or copied.
   public override func rx(_ port: lnd_port, _ batch: UnsafePointer<lnd_frame>, _ count: Int) {
     received += count
     for frame in UnsafeBufferPointer(start: batch, count: count) {
@@ -43,17 +43,17 @@ public final class Instance: NetworkPlugin, LeaseExtension {
         reply.length = UInt32(bytes.count)
         return host.send(port, &reply, 1)
       }
-      // 0: the guest's link is full. A network may lose a frame; what may not be lost waits for txReady.
+      // 0: the guest's link is full. A network may lose a frame; one that must not be lost waits for txReady.
       if taken == 1 { answered += 1 } else { lost += 1 }
     }
   }
 
-  /// `lima-netd status`
+  /// For `lima-netd status`: one JSON object.
   public override func status(_ sink: lnd_sink) {
     host.write(sink, "{\"received\":\(received),\"answered\":\(answered),\"lost\":\(lost)}")
   }
 
-  /// A guest that is configured without DHCP, by `lima-netd exec`.
+  /// A guest configured without DHCP, by `lima-netd exec`.
   public func reserve(_ request: LeaseRequest) throws(PluginFailure) -> JSONValue {
     .object([
       "address": .string(Addresses.text(addresses.guest)), "prefixLength": .integer(24),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A guest's frames, and what comes back.
+// Tests of a guest's frames and their answers.
 
 import PluginCore
 import Testing
