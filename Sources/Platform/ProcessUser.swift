@@ -5,7 +5,7 @@
 
 import LibC
 
-package struct ProcessUser: Sendable, Hashable {
+package struct ProcessUser: Sendable, Hashable, Codable {
   package var name: String
   package var uid: UInt32
   /// The primary group; the process is in no other.

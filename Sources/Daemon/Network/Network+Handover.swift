@@ -62,7 +62,7 @@ extension Network {
     forwards.resume(handed.forwards)
     names.resume(handed.names)
     leases.resume(handed.leases)
-    let link = handed.process.flatMap { process in resumeLink(process) }
+    let link = handed.process.flatMap { process in resumeLink(process, handed.plan) }
     if let uplink = handed.uplink { self.uplink.resume(uplink, link: link) }
     life = NetworkLife(resuming: lifeState(handed, link), restarts: handed.restarts)
     core.running = life.state.running
@@ -97,10 +97,11 @@ extension Network {
     return .stopped(.init(complaint: handed.complaint))
   }
 
-  private func resumeLink(_ process: ProcessState) -> HostLink? {
+  private func resumeLink(_ process: ProcessState, _ plan: LaunchPlan?) -> HostLink? {
     let link: HostLink
     do throws(SystemError) {
-      link = try HostLink(resuming: process, loop: core.loop)
+      link = try HostLink(
+        resuming: process, loop: core.loop, resolver: plan?.resolverCopies(core))
     } catch {
       log(.error, "its process \(process.pid) cannot be taken over: \(error)")
       ChildProcess.kill(process.pid, 9)

@@ -26,15 +26,9 @@ package enum NetworkCheck {
       return error.message.hasPrefix(file) ? error.message : nil
     }
     let loop = try EventLoop()
-    var refusal: ErrorReport?
-    var isDone = false
-    PluginValidation.run(
-      plan, executable: installation.hostExecutable, loop: loop, configFile: file
-    ) {
-      refusal = $0
-      isDone = true
+    return LoopActor.running(loop).finish(on: loop) {
+      await PluginValidation.run(
+        plan, executable: installation.hostExecutable, loop: loop, configFile: file)?.message
     }
-    while !isDone { loop.turn(limit: 1_000_000_000) }
-    return refusal?.message
   }
 }

@@ -194,26 +194,24 @@ package final class Supervisor {
     guard options.remedyHome == nil else { return }
     let usual = (try? NetworksTemplate.current.networks()) ?? []
     loop.schedule(after: Self.settling) { [weak self] in
-      self?.plugins.refresh { [weak self] registry in
-        guard let self, !shuttingDown else { return }
-        let own = networks.values.filter { network in
-          !network.wanted.builtin && !usual.contains { $0.settings == network.wanted.settings }
-        }
-        validate(own.map(\.name).sorted(), registry)
+      guard let self, !shuttingDown else { return }
+      let own = networks.values.filter { network in
+        var settings = network.wanted.settings
+        settings.closedNetworks = []
+        return !network.wanted.builtin && !usual.contains { $0.settings == settings }
       }
+      actor.begin { [self] in await validate(own.map(\.name).sorted()) }
     }
   }
 
   /// One after the other: each is a process.
-  private func validate(_ names: [String], _ registry: Registry) {
-    guard let name = names.first, !shuttingDown else { return }
-    let next = { [weak self] in
-      guard let self else { return }
-      validate(Array(names.dropFirst()), registry)
+  private func validate(_ names: [String]) async {
+    let registry = await plugins.refresh()
+    for name in names where !shuttingDown {
+      guard let network = networks[name] else { continue }
+      network.validate(registry)
+      await network.whenSettled().value()
     }
-    guard let network = networks[name] else { return next() }
-    network.validate(registry)
-    network.whenSettled { [weak self] in self?.loop.later(next) }
   }
 
   private static let settling: UInt64 = 500_000_000

@@ -34,8 +34,13 @@ extension LaunchPlan {
       try Files.makeDirectory(folder, mode: folder == sandbox ? 0o700 : 0o755)
     }
     return HostSetup(
-      user: user, sandbox: (sandbox, state.own),
-      resolver: ResolverCopies(in: sandbox + "/etc", loop: core.loop))
+      user: user, sandbox: (sandbox, state.own), resolver: resolverCopies(core))
+  }
+
+  /// The resolver's files of a process that has no others; nil: it reads the host's.
+  func resolverCopies(_ core: NetworkCore) -> ResolverCopies? {
+    guard network.settings.isStrict else { return nil }
+    return ResolverCopies(in: core.directory + "/sandbox/etc", loop: core.loop)
   }
 
   /// As the process sees it.

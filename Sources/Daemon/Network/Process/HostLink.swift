@@ -119,7 +119,10 @@ final class HostLink {
   }
 
   /// A process that a supervisor before this one has started, of which `state` tells; takes over its descriptors.
-  init(resuming state: ProcessState, loop: EventLoop) throws(SystemError) {
+  init(
+    resuming state: ProcessState, loop: EventLoop, resolver: ResolverCopies? = nil
+  ) throws(SystemError) {
+    self.resolver = resolver
     do throws(SystemError) {
       channel = try MessageChannel(fd: state.channel, unread: state.unread)
     } catch {
