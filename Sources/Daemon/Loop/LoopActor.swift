@@ -24,8 +24,8 @@ package actor LoopActor {
   /// [loop] Begins a task on the loop: after the callback that is running, before the loop waits again. Tasks begin in the
   /// order of these calls.
   nonisolated func begin(_ body: @escaping () async -> Void) {
-    // Both this call and the task are on the loop's thread, which is checked: nothing is shared with another.
     executor.checkIsolated()
+    // Both this call and the task are on the loop's thread, which was checked: nothing is shared with another.
     nonisolated(unsafe) let body = body
     _ = Task(executorPreference: executor) { await self.run(body) }
   }

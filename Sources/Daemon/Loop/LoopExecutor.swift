@@ -49,6 +49,7 @@ final class LoopExecutor: SerialExecutor, TaskExecutor {
 
   func isIsolatingCurrentContext() -> Bool? { isOnLoop }
 
+  // A mistake of this program alone: nothing from outside chooses the thread. Going on would be a data race.
   func checkIsolated() { precondition(isOnLoop, "this belongs to the loop's thread") }
 
   private var isOnLoop: Bool { ThreadID.current == thread }

@@ -4,7 +4,7 @@
 
 final class Promise<Value, Failure: Error> {
   private var result: Result<Value, Failure>?
-  private var waiting: [UnsafeContinuation<Void, Never>] = []
+  private var waiting: [CheckedContinuation<Void, Never>] = []
 
   init() {}
 
@@ -25,9 +25,10 @@ final class Promise<Value, Failure: Error> {
       // `#isolation` as the default of the parameter is nil in a function that runs where it is called, which would be a
       // way round by another executor.
       let loop: (any Actor)? = #isolation
+      // The closure runs at once, on this thread.
       nonisolated(unsafe) let promise = self
       // Each is resumed once: here, or when it leaves the list.
-      await withUnsafeContinuation(isolation: loop) { continuation in
+      await withCheckedContinuation(isolation: loop) { continuation in
         if promise.result == nil {
           promise.waiting.append(continuation)
         } else {
