@@ -110,16 +110,13 @@ struct AttachServerTests {
   {
     let fixture = try Fixture()
     let network = try fixture.network()
-    var told: String?
-    _ = network.attach(
-      request("web"), fd: try Files.openNull(),
-      answer: { if case .failure(let error) = $0 { told = error.message } }, onGone: { _ in })
+    let lease = network.attach(request("web"), fd: try Files.openNull()) { _ in }.lease
     #expect(network.state == .starting)
-    let stopped: Result<NetworkReport, ErrorReport> = try fixture.result {
-      fixture.supervisor.stopNetwork("lab", $0)
+    _ = try fixture.result { try await fixture.supervisor.stopNetwork("lab") }.get()
+    let told = #expect(throws: ErrorReport.self) {
+      _ = try fixture.result { try await lease.value() }.get()
     }
-    #expect(throws: Never.self) { try stopped.get() }
-    #expect(told == "network lab is being stopped (network stop): try again")
+    #expect(told?.message == "network lab is being stopped (network stop): try again")
   }
 
   @Test func `a guest hears that the daemon stops`() throws {

@@ -15,11 +15,13 @@ struct GuestTests {
     let guest = try fixture.connect()
     defer { Descriptor.close(guest) }
     #expect(fixture.until { network.state == .running })
-    func rename(_ new: String) throws -> Result<GuestDetail, ErrorReport> {
-      try fixture.result { network.rename(network.guests.names.first ?? "", to: new, answer: $0) }
+    func rename(_ new: String) throws -> GuestDetail {
+      try fixture.result {
+        try await network.rename(network.guests.names.first ?? "", to: new)
+      }.get()
     }
-    #expect(throws: ErrorReport.self) { try rename(name).get() }
-    #expect(try rename("web_1.lab").get().name == "web_1.lab")
+    #expect(throws: ErrorReport.self) { try rename(name) }
+    #expect(try rename("web_1.lab").name == "web_1.lab")
   }
 
   @Test func `a datagram socket sent to _fd.sock is a guest`() throws {

@@ -48,7 +48,8 @@ import Platform
       let held = daemons.filter { places.contains($0.home) }
         .reduce(into: Set<String>()) { $0.formUnion($1.interfaces) }
       findRenamed(requests, user: user, held: held, homes: places, &facts)
-      facts.kernel.bridgeFilter.isOn = Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
+      facts.kernel.bridgeFilter.isOn =
+        Self.number("/proc/sys/net/bridge/bridge-nf-call-iptables") == 1
       if facts.kernel.bridgeFilter.isOn {
         facts.kernel.bridgeFilter.forward = Self.forwardPolicy()
         facts.kernel.bridgeFilter.dropping = Self.droppingChains()
