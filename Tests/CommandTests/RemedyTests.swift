@@ -56,17 +56,19 @@ import Testing
 
   @Test func `each command of this program's that doctor proposes is one that there is`() throws {
     var facts = [try Self.faulty(), try Self.faulty(), try Self.faulty(), try Self.faulty()]
-    facts[1].addresses = []
-    facts[1].routes6 = []
-    facts[1].interfaces = ["br7": .bridge, "wlan0": .card(isPort: false), "ovs0": .openVSwitch]
+    facts[1].ip.addresses = []
+    facts[1].ip.routes6 = []
+    facts[1].links.interfaces = [
+      "br7": .bridge, "wlan0": .card(isPort: false), "ovs0": .openVSwitch,
+    ]
     var tap = HostFacts.Tap(name: "ln1000-shared")
     (tap.exists, tap.isTap, tap.persists, tap.owner) = (true, true, true, 1000)
-    facts[1].taps["shared"] = tap
+    facts[1].links.taps["shared"] = tap
     tap.otherHome = "/h/other"
-    facts[2].taps["shared"] = tap
-    facts[2].taps["lan"] = tap
-    facts[3].networks = []
-    facts[3].hasConfiguration = false
+    facts[2].links.taps["shared"] = tap
+    facts[2].links.taps["lan"] = tap
+    facts[3].configuration.networks = []
+    facts[3].configuration.isThere = false
     let findings = facts.flatMap { Diagnosis($0).findings(for: DoctorModes.all) }
     let commands = findings.compactMap(\.remedy).flatMap(Self.commands)
     for words in commands {
