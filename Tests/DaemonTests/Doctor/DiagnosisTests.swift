@@ -127,7 +127,9 @@ import Testing
     let facts = try Self.well()
     let tap = try #require(facts.links.taps["shared"])
     let request = try #require(
-      facts.configuration.networks.first { $0.name == "shared" }.flatMap { HostTapRequest.wanted(by: $0) })
+      facts.configuration.networks.first { $0.name == "shared" }.flatMap {
+        HostTapRequest.wanted(by: $0)
+      })
     let diagnosis = Diagnosis(facts)
     #expect(diagnosis.isSetUp(tap, as: request))
     for change: (inout HostFacts.Tap) -> Void in [
