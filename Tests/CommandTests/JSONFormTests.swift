@@ -12,7 +12,7 @@ import Testing
   /// What they print is not theirs (a command's output, a capture, a script), or nothing.
   private static let without: Set<String> = [
     "serve", "exec", "tap", "tap-pair", "capture", "completions", "manual", "plugin run",
-    "plugin fuzz", "config schema", "sandbox",
+    "plugin fuzz", "config schema", "sandbox", "upgrade-check",
   ]
 
   private static func leaves(

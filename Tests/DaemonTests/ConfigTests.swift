@@ -263,7 +263,8 @@ struct ConfigTests {
       error: "n.yaml:1:1: netwroks: unknown key: did you mean `networks`?"),
     Mistake(
       text: "xyzzy: 1\n",
-      error: "n.yaml:1:1: xyzzy: unknown key: known here: paths, group, networks, plugins, dns"),
+      error:
+        "n.yaml:1:1: xyzzy: unknown key: known here: paths, group, networks, plugins, dns, user"),
     Mistake(
       text: "group: 'a b'\n",
       error:

@@ -80,7 +80,7 @@ import Testing
     for (finding, network) in zip(found, ["lab", "shared"]) {
       #expect(
         finding.remedy
-          == "lima-netd network edit \(network) --set prefix6=fd12:3456:789a::/64 --lima-home /h/.lima"
+          == "lima-netd network edit \(network) --prefix6 auto --lima-home /h/.lima"
       )
     }
   }
