@@ -157,6 +157,11 @@ import Testing
     }
     let bridge = HostTapRequest.Place.bridge("br0")
     let address = HostTapRequest.Place.address("10.0.0.1/24")
+    #expect(
+      trouble(address) { $0.others = ["10.55.0.1/24"] }
+        == .resting(
+          "somebody gave its interface ln0-a the address 10.55.0.1/24, too, which guests do not reach. "
+            + "Mend it:  sudo ip address del 10.55.0.1/24 dev ln0-a"))
     for place in [bridge, address] {
       #expect(trouble(place) { _ in } == nil)
       #expect(trouble(place) { $0.current = nil } == .lost("its interface ln0-a was taken away"))

@@ -175,9 +175,15 @@ extension Diagnosis {
       if let wanted = request(network)?.address6, tap.addresses6.isEmpty {
         return Finding(
           .tap, [mode], .warning,
-          "\(name) has no IPv6 address: guests have no IPv6. It was made by an earlier version, or IPv6 is off on this host "
-            + "(it would be \(wanted))",
-          remedy: asRoot("\(facts.command) network setup \(network.name)\(homeWords)"))
+          "\(name) has no IPv6 address (it would be \(wanted)): host and guests do not reach each other by IPv6. It was made by "
+            + "an earlier version, lost the address, or IPv6 is off on it",
+          remedy: asRoot(HostTapMaker.addressing6(wanted, tap.name)))
+      }
+      if let other = request(network).flatMap({ others(tap, $0).first }) {
+        return Finding(
+          .tap, [mode], .warning,
+          "\(name) has the address \(other), too, which guests do not reach",
+          remedy: asRoot("ip address del \(other) dev \(tap.name)"))
       }
       return Finding(
         .tap, [mode], .ok,
@@ -199,7 +205,13 @@ extension Diagnosis {
   /// It is all that `network setup` would make of it.
   package func isSetUp(_ tap: HostFacts.Tap, as request: HostTapRequest) -> Bool {
     tap.exists && tap.persists && tap.otherHome == nil && unfit(tap, request) == nil
-      && tap.addresses6 == [request.address6].compactMap { $0 }
+      && tap.addresses6 == [request.address6].compactMap { $0 } && others(tap, request).isEmpty
+  }
+
+  /// Addresses that somebody gave it beside those of the network.
+  private func others(_ tap: HostFacts.Tap, _ request: HostTapRequest) -> [String] {
+    guard case .address(let own) = request.place else { return [] }
+    return tap.addresses.filter { $0 != own } + tap.addresses6.filter { $0 != request.address6 }
   }
 
   /// The network card that its guests are on, one macvtap each.
@@ -238,13 +250,15 @@ extension Diagnosis {
     switch request.place {
     case .address(let wanted):
       let has = tap.addresses.joined(separator: ", ")
-      if tap.addresses != [wanted] {
+      if !tap.addresses.contains(wanted) {
         return (
           "was set up with \(has.isEmpty ? "no address" : has), and the network has \(wanted) now",
           nil
         )
       }
-      if let wanted6 = request.address6, !tap.addresses6.isEmpty, tap.addresses6 != [wanted6] {
+      if let wanted6 = request.address6, !tap.addresses6.isEmpty,
+        !tap.addresses6.contains(wanted6)
+      {
         return (
           "was set up with \(tap.addresses6.joined(separator: ", ")), and the network has \(wanted6) now",
           nil

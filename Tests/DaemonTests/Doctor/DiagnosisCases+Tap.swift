@@ -115,9 +115,22 @@ extension DiagnosisTests {
     Case(.tap, .problem, "was set up with fd00::1/64, and the network has fd", setup) {
       $0.links.taps["shared"]?.addresses6 = ["fd00::1/64"]
     },
-    Case(.tap, .warning, "has no IPv6 address: guests have no IPv6", setup) {
+    Case(
+      .tap, .warning, "host and guests do not reach each other by IPv6",
+      "sudo "
+        + HostTapMaker.addressing6(
+          HostTapRequest.ownWord("shared").replacing("-", with: ":"), "ln1000-shared")
+    ) {
       $0.links.taps["shared"]?.addresses6 = []
     },
+    Case(
+      .tap, .warning, "has the address 10.55.0.1/24, too",
+      "sudo ip address del 10.55.0.1/24 dev ln1000-shared"
+    ) { $0.links.taps["shared"]?.addresses.append("10.55.0.1/24") },
+    Case(
+      .tap, .warning, "has the address fd55::1/64, too",
+      "sudo ip address del fd55::1/64 dev ln1000-shared"
+    ) { $0.links.taps["shared"]?.addresses6.append("fd55::1/64") },
     Case(.tap, .problem, "with MTU 9000", setup) { $0.links.taps["shared"]?.mtu = 9000 },
     Case(.tap, .problem, "port of another bridge", setup.replacing("shared", with: "lan")) {
       $0.links.taps["lan"]?.bridge = "another bridge"

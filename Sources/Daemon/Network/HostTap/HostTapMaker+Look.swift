@@ -62,6 +62,8 @@ extension HostTapMaker {
     package var addresses: [String] = []
     /// The IPv6 address that it was made with and has no more.
     package var lost6: String?
+    /// Addresses of either family that somebody gave it beside its own, with prefix lengths.
+    package var others: [String] = []
     /// The index of what it is a port of.
     package var master: Int32?
     /// Of the bridge that it is to be a port of; nil: there is none.
@@ -161,12 +163,22 @@ extension HostTapMaker {
     if let six = facts.lost6 {
       return resting(
         "its interface \(current) has lost its IPv6 address \(six)",
-        "ip -6 address add \(six) dev \(current) nodad")
+        addressing6(six, current))
+    }
+    if case .address = place, let other = facts.others.first {
+      return resting(
+        "somebody gave its interface \(current) the address \(other), too, which guests do not reach",
+        "ip address del \(other) dev \(current)")
     }
     guard current == facts.name else {
       return .renamed("its interface \(facts.name) is called \(current) now")
     }
     return nil
+  }
+
+  /// The command by which root gives an interface its IPv6 address, also where IPv6 was turned off on it.
+  package static func addressing6(_ address: String, _ interface: String) -> String {
+    "sh -c 'sysctl -qw net/ipv6/conf/\(interface)/disable_ipv6=0 && ip -6 address add \(address) dev \(interface) nodad'"
   }
 
   private static func resting(_ text: String, _ remedy: String) -> Trouble {
@@ -198,8 +210,11 @@ extension HostTapMaker {
             (facts.mtu, facts.madeMTU) = (Int(link.mtu), held.spec.mtu)
             facts.otherMAC = Self.mend(link, held)
             facts.addresses = try netlink.addresses(of: link.index)
-            if let six = held.address6, !HeldTap.addresses6(of: name).contains(six) {
-              facts.lost6 = six
+            let six = HeldTap.addresses6(of: name)
+            if let own = held.address6, !six.contains(own) { facts.lost6 = own }
+            if case .address(let own) = held.request.place {
+              facts.others =
+                facts.addresses.filter { $0 != own } + six.filter { $0 != held.address6 }
             }
           } else {
             facts.current = Tap.interfaceName(of: held.fd)

@@ -155,7 +155,8 @@ final class HostTapMaker {
       switch request.place {
       case .address(let wanted):
         let addresses = try netlink.addresses(of: link.index)
-        guard addresses == [wanted] else {
+        // Others beside it are told (HostTapMaker+Look), and change nothing: the switch lets guests reach this one alone.
+        guard addresses.contains(wanted) else {
           throw HostTapError.outdated(
             interface: name,
             has: addresses.isEmpty ? "no address" : addresses.joined(separator: ", "),
@@ -163,7 +164,7 @@ final class HostTapMaker {
         }
         // Set up before it had IPv6, it serves without.
         let six = HeldTap.addresses6(of: name)
-        if let wanted = request.address6, !six.isEmpty, six != [wanted] {
+        if let wanted = request.address6, !six.isEmpty, !six.contains(wanted) {
           throw HostTapError.outdated(
             interface: name, has: six.joined(separator: ", "), wants: wanted)
         }
@@ -176,9 +177,11 @@ final class HostTapMaker {
           throw HostTapError.subnetTaken(
             wants: wanted, interface: clash.interface, has: clash.text)
         }
-        if let clash = SubnetOwner.find6(of: six.first, except: name, among: hostAddresses6()) {
+        let own6 = six.first { $0 == request.address6 }
+        if let own6, let clash = SubnetOwner.find6(of: own6, except: name, among: hostAddresses6())
+        {
           throw HostTapError.subnetTaken(
-            wants: six[0], interface: clash.interface, has: clash.text)
+            wants: own6, interface: clash.interface, has: clash.text)
         }
       case .bridge(let bridge):
         let master = try netlink.hostTap(named: bridge)
