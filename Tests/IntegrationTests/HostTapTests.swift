@@ -101,10 +101,10 @@ extension EndToEnd {
       #expect(denied.output.contains("closed network"), "\(denied)")
       try scene.daemon.write(
         configuration: HostTapScene.configuration + """
-              open:
-                mode: user-v2
-                gateway: 192.168.111.1
-                egress: {rules: [{allow: 192.168.106.0/24}]}
+            open:
+              mode: user-v2
+              gateway: 192.168.111.1
+              egress: {rules: [{allow: 192.168.106.0/24}]}
 
           """)
       let reload = try scene.daemon.netd("reload")

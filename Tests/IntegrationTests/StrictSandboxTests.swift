@@ -127,7 +127,7 @@ extension EndToEnd {
           print(u.urlopen("http://\(host):\(servers.ports.http)/", timeout=10).read())
           s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
           s.connect(("\(host)", \(servers.ports.udp))); s.send(b"x" * 9); print("udp", len(s.recv(99)) > 0)
-          print("host", socket.getaddrinfo("host.lima.internal", 1)[0][4][0])
+          print("host", socket.getaddrinfo("host.lima.internal", 1, socket.AF_INET)[0][4][0])
           END
           """
         let file = "\(daemon.home)/\(network).pcap"
