@@ -51,6 +51,8 @@ extension Network {
   /// Addresses to MAC addresses; of a network at rest, those of the last time it ran.
   func endpointLeases() async throws(ErrorReport) -> JSONValue {
     let map: [String: String]
+    // One that starts knows its leases in a moment, and until then none.
+    if state == .starting { _ = try? await whenRunning().value() }
     if core.running == nil {
       map = listeners.usernet?.readLeases(of: wanted.subnet, gateway: router) ?? [:]
     } else {
