@@ -30,7 +30,7 @@ extension EndToEnd {
     }
 
     @Test func whatIsInstalledWorksAloneAndPluginsAreBuiltAgainstIt() throws {
-      try require(.tap, .program("pkg-config"), .program("make"))
+      try require(.tap, .program("pkg-config"), .program("make"), .program("cmake"))
       let prefix = "/tmp/lndi\(UInt32.random(in: .min ... .max))"
       defer { try? FileManager.default.removeItem(atPath: prefix) }
       let installed = try run(
@@ -84,11 +84,34 @@ extension EndToEnd {
         prefix + "/bin/lima-netd", ["plugin", "info", example + "/lima-net-hello.so"],
         environment: environment)
       #expect(info.succeeded && info.output.contains("modes"), "\(info)")
+      try cmakeBuildsAPlugin(of: example, prefix, environment)
       try aNewPluginIsBuiltInstalledAndFound(prefix, environment)
       for language in ["c", "rust", "swift"] {
         guard language != "rust" || Requirement.program("cargo").missing == nil else { continue }
         try aNewAuthorGetsThere(language, prefix, environment)
       }
+    }
+
+    /// By the package that is installed.
+    private func cmakeBuildsAPlugin(
+      of example: String, _ prefix: String, _ environment: [String: String]
+    ) throws {
+      let project = """
+        cmake_minimum_required(VERSION 3.16)
+        project(hello C)
+        find_package(lima-netd-plugin REQUIRED)
+        lima_netd_add_plugin(net-hello SOURCES hello.c)
+        """
+      try project.write(
+        toFile: example + "/CMakeLists.txt", atomically: true, encoding: .utf8)
+      let script = """
+        set -e
+        cmake -S \(example) -B \(example)/cmake -DCMAKE_PREFIX_PATH=\(prefix)
+        cmake --build \(example)/cmake
+        \(prefix)/bin/lima-netd plugin check \(example)/cmake/lima-net-hello.so
+        """
+      let built = try run("sh", ["-c", script], environment: environment, seconds: 120)
+      #expect(built.succeeded && built.output.contains(" 0 failed, 0 skipped"), "\(built)")
     }
 
     /// The first commands of the guide (SDK/docs/first.md) in an empty folder, with what is installed and nothing else.
