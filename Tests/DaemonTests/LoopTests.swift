@@ -51,6 +51,15 @@ struct LoopTests {
     #expect(notes.elsewhere == 0)
   }
 
+  @Test func `what waits for nothing is finished, though nothing happens on the loop`() throws {
+    let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
+    #expect(actor.finish(on: loop) { 7 } == 7)
+    let promise = Promise<Int, Never>()
+    promise.keep(.success(8))
+    #expect(actor.finish(on: loop) { await promise.value() } == 8)
+  }
+
   @Test func `jobs of other threads run on the loop's, each once and in their order`() throws {
     let loop = try EventLoop()
     let actor = LoopActor.running(loop)

@@ -37,6 +37,8 @@ package actor LoopActor {
     var value: Value?
     begin { value = await body() }
     while true {
+      // First: `body` may end without waiting, and then the loop has nothing to wait for.
+      executor.run()
       if let value { return value }
       loop.turn()
     }
