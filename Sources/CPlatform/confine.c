@@ -192,10 +192,7 @@ int plat_refuse_system_calls(void) {
     code[n++] = REFUSE(EPERM);
     code[n++] = ALLOW;
 
-    struct sock_fprog program = {(unsigned short)n, code};
-    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-    /* Above 0: the id of a thread that could not be synchronised because it has a filter of its own. */
-    return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+    return install_filter(code, (unsigned short)n);
 }
 
 #else

@@ -5,11 +5,14 @@
 #define CONFINE_FILTER_H
 
 #ifdef __linux__
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -28,6 +31,14 @@
 #define IF_ANY(bits, yes, no) ((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (bits), (yes), (no)))
 #define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
 #define ALLOW RETURN(SECCOMP_RET_ALLOW)
+
+/* Applies a filter of `count` instructions to all threads of the process. 0 or a negative errno; ESRCH: a thread has
+ * a filter of its own and could not be synchronised. */
+static inline int install_filter(struct sock_filter *code, unsigned short count) {
+    struct sock_fprog program = {count, code};
+    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+    return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+}
 
 #endif
 #endif /* CONFINE_FILTER_H */

@@ -177,10 +177,7 @@ int plat_allow_needed_calls(void) {
     }
     code[n++] = REFUSE(EPERM);
 
-    struct sock_fprog program = {(unsigned short)n, code};
-    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-    /* Above 0: the id of a thread that has a filter of its own making. */
-    return result == 0 ? 0 : result > 0 ? -ESRCH : -errno;
+    return install_filter(code, (unsigned short)n);
 }
 
 #else

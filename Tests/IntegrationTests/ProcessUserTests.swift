@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `user:`: a network's process of root's daemon runs as somebody else, and serves its guests as before.
+// `user:`: a network's process of root's daemon runs as another user, and serves its guests as before.
 
 import Foundation
 import Testing

@@ -21,11 +21,11 @@ extension LaunchPlan {
   }
 
   /// How its process begins. Makes its state folder where that is another user's.
-  func setup(_ core: NetworkCore) throws(SystemError) -> HostSetup {
+  func setup(_ core: NetworkCore) throws(SystemError) -> ProcessSetup {
     let user = network.settings.user
     let state = StateFolder(folder: core.directory, network: core.name)
     guard network.settings.isStrict else {
-      return HostSetup(
+      return ProcessSetup(
         capabilities: capabilities, user: user, state: try state.prepare(for: user))
     }
     if let fd = try state.prepare(for: user, isOwn: true) { Descriptor.close(fd) }
@@ -33,7 +33,7 @@ extension LaunchPlan {
     for folder in [sandbox, sandbox + "/root", sandbox + "/etc"] {
       try Files.makeDirectory(folder, mode: folder == sandbox ? 0o700 : 0o755)
     }
-    return HostSetup(
+    return ProcessSetup(
       user: user, sandbox: (sandbox, state.own), resolver: resolverCopies(core))
   }
 

@@ -85,7 +85,7 @@ final class HostLink {
   }
 
   /// Spawns `executable run --control-fd 3 --heartbeat-fd 4`; its output goes to `log`, a descriptor that stays the caller's.
-  init(executable: String, log: Int32, loop: EventLoop, setup: HostSetup = HostSetup())
+  init(executable: String, log: Int32, loop: EventLoop, setup: ProcessSetup = ProcessSetup())
     throws(SystemError)
   {
     let (own, childs) = try UnixSocket.pair()

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HostSetup: how a network's process begins: as whom, and with which of root's capabilities.
+// ProcessSetup: how a network's process begins: as whom, and with which of root's capabilities.
 
 import Platform
 
-struct HostSetup {
+struct ProcessSetup {
   /// Of root's, that plugins declare: "net_admin,net_raw".
   var capabilities: String?
-  /// Who it becomes; nil: it stays who the daemon is.
+  /// The user it runs as; nil: the daemon's.
   var user: ProcessUser?
-  /// The state folder's descriptor, for a process that becomes somebody else; the caller's.
+  /// The state folder's descriptor, for a process that runs as another user; the caller closes it.
   var state: Int32?
   /// `sandbox: strict`: the folder that its root is made in, and the state folder.
   var sandbox: (folder: String, state: String)?
