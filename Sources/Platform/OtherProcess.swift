@@ -24,6 +24,13 @@ package enum OtherProcess {
     #endif
   }
 
+  /// Whether the kernel is ending it, or has: its memory is gone, and its descriptors are closed one by one. False for
+  /// one that is not there and where the system does not report it.
+  package static func isEnding(_ pid: Int32) -> Bool {
+    guard pid > 0, let state = state(pid) else { return false }
+    return state == "Z" || state == "X" || arguments(pid).isEmpty
+  }
+
   /// Stopped by a signal (SIGSTOP) or a debugger until SIGCONT.
   package static func isStopped(_ pid: Int32) -> Bool {
     state(pid).map { "Tt".contains($0) } ?? false

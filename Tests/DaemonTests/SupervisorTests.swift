@@ -43,6 +43,37 @@ struct SupervisorTests {
     Descriptor.close(try fixture.connect())
   }
 
+  @Test func `a holder of the home that is ending is waited for, one that runs is not`() throws {
+    let fixture = try Fixture(start: false)
+    try Files.makePrivateDirectory(fixture.home.networksDirectory)
+    func hold() throws -> Int32 {
+      let held = try #require(try Files.openLocked(fixture.home.pidFile, mode: 0o600))
+      try Files.replace(held, with: Array("4711\n".utf8))
+      return held
+    }
+    var held = try hold()
+    var asked = 0
+    let lock = try DaemonListeners.openLock(fixture.home, patience: 60_000_000_000) { pid in
+      #expect(pid == 4711)
+      asked += 1
+      if asked == 3 { Descriptor.close(held) }
+      return true
+    }
+    #expect(asked == 3)
+    Descriptor.close(lock)
+
+    held = try hold()
+    defer { Descriptor.close(held) }
+    let refusal = ServeError.alreadyRunning(home: fixture.home.path, pid: "4711")
+    #expect(throws: refusal) {
+      try DaemonListeners.openLock(fixture.home, patience: 60_000_000_000) { _ in false }
+    }
+    // It never ends.
+    #expect(throws: refusal) {
+      try DaemonListeners.openLock(fixture.home, patience: 30_000_000) { _ in true }
+    }
+  }
+
   @Test func `stale sockets are replaced, a living daemon's are not`() throws {
     let fixture = try Fixture(start: false)
     let sockets = fixture.home.networkSockets("lab")

@@ -4,6 +4,7 @@
 // because the paths of unix sockets are short.
 
 import Foundation
+import Platform
 import Testing
 
 final class TestDaemon {
@@ -45,8 +46,12 @@ final class TestDaemon {
     let command = try RunningCommand(words[0], Array(words.dropFirst()), environment: environment)
     self.command = command
     let socket = home + "/_networks/lima-netd.sock"
+    // One that was killed leaves its socket behind.
     let ready = eventually {
-      !command.process.isRunning || FileManager.default.fileExists(atPath: socket)
+      if !command.process.isRunning { return true }
+      guard let connection = try? UnixSocket.connect(path: socket) else { return false }
+      Descriptor.close(connection)
+      return true
     }
     guard ready, command.process.isRunning else {
       throw TestFailure("the daemon did not start: \(command.errors)")

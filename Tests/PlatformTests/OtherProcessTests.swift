@@ -12,7 +12,8 @@ struct OtherProcessTests {
     ChildProcess.kill(pid, 9)
     let deadline = MonotonicClock.now() &+ 20_000_000_000
     while OtherProcess.isAlive(pid), MonotonicClock.now() < deadline {}
-    #expect(!OtherProcess.isAlive(pid))
+    #expect(!OtherProcess.isAlive(pid) && OtherProcess.isEnding(pid))
+    #expect(!OtherProcess.isEnding(CurrentProcess.id) && !OtherProcess.isEnding(0))
     #expect(try ChildProcess.wait(pid) == .killed(signal: 9, coreDumped: false))
     #expect(!OtherProcess.isAlive(pid))
     #expect(OtherProcess.isAlive(CurrentProcess.id) && !OtherProcess.isAlive(0))

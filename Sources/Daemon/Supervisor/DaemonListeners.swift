@@ -4,6 +4,7 @@
 // the daemon's own. Loop thread.
 
 import HostProtocol
+import LibC
 import Logging
 import Platform
 
@@ -23,16 +24,38 @@ final class DaemonListeners {
     self.log = log
   }
 
+  /// - Parameter patience: nanoseconds for which a holder that is ending is waited for, which blocks the loop.
   /// - Throws: `ServeError.alreadyRunning`, or why there is no pid file.
-  func takeLock() throws {
+  func takeLock(patience: UInt64 = 0) throws {
     let path = home.pidFile
-    guard let fd = try Files.openLocked(path, mode: 0o600) else {
-      let pid = (try? Files.read(path, limit: 64)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-      throw ServeError.alreadyRunning(home: home.path, pid: pid.filter(\.isNumber))
-    }
-    lock = fd
+    lock = try Self.openLock(home, patience: patience)
     lockFile = try? Files.info(path, followLinks: false)
-    try Files.replace(fd, with: Array("\(CurrentProcess.id)\n".utf8))
+    try Files.replace(lock, with: Array("\(CurrentProcess.id)\n".utf8))
+  }
+
+  /// Opens and locks the pid file of `home`. A process that was killed holds its lock until its descriptors are closed,
+  /// which takes tenths of a second where interfaces go with them (a TAP's last descriptor): such a holder is waited
+  /// for, one that runs is not.
+  /// - Parameters:
+  ///   - patience: how long at most, nanoseconds.
+  ///   - isEnding: whether the process of this pid is being ended by the kernel.
+  /// - Throws: `ServeError.alreadyRunning`, or why there is no pid file.
+  static func openLock(
+    _ home: LimaHome, patience: UInt64,
+    isEnding: (Int32) -> Bool = OtherProcess.isEnding
+  ) throws -> Int32 {
+    let deadline = MonotonicClock.now() &+ patience
+    while true {
+      if let fd = try Files.openLocked(home.pidFile, mode: 0o600) { return fd }
+      let text = (try? Files.read(home.pidFile, limit: 64)).map {
+        String(decoding: $0, as: UTF8.self)
+      }
+      let pid = text?.filter(\.isNumber) ?? ""
+      guard MonotonicClock.now() < deadline, let number = Int32(pid), isEnding(number) else {
+        throw ServeError.alreadyRunning(home: home.path, pid: pid)
+      }
+      usleep(10_000)
+    }
   }
 
   /// - Parameter network: throws what to tell a guest that names no network.

@@ -124,7 +124,11 @@ package final class Supervisor {
     // Somebody else may have been there first.
     if let problem = HomeTrust().problem(home: options.home) { throw ServeError.home(problem) }
     try Files.makePrivateDirectory(options.home.networksDirectory)
-    if let handover { listeners.resumeLock(handover) } else { try listeners.takeLock() }
+    if let handover {
+      listeners.resumeLock(handover)
+    } else {
+      try listeners.takeLock(patience: 5_000_000_000)
+    }
     do {
       try afterLock()
       // Before there is anything that could be removed.
