@@ -99,7 +99,7 @@
       guard geteuid() != 0 else { return }
       let text = CommandFailure.daemonUnreachable(LimaHome(path: "/root"), Errno(EACCES))
         .description
-      #expect(text.contains("belongs to root; you are"))
+      #expect(text.contains("belongs to root, and you are"))
     }
   }
 

@@ -25,7 +25,7 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
   /// - Returns: nil if the error has no path, or is of another kind.
   package init?(
     _ error: SystemError, user: UInt32 = CurrentProcess.effectiveUser,
-    name: (UInt32) -> String = { AccountNames.user($0) ?? "user \($0)" },
+    name: (UInt32) -> String = ForeignOwner.systemName,
     look: PathSafety.Look = { (path) throws(SystemError) in
       PathStatus(try Files.info(path))
     }
@@ -134,8 +134,7 @@ package struct FileTrouble: Error, Sendable, Hashable, CustomStringConvertible {
         "Open it:  chmod u+rw\(status.kind == .directory ? "x" : "") \(quoted)")
     }
     return FileTrouble(
-      "\(last) belongs to \(name(status.uid)), and you are \(name(user))"
-        + (status.uid == 0 ? ": probably since a `sudo lima-netd`" : ""),
+      ForeignOwner(status.uid, user: user).sentence(last, name: name),
       "Have it be yours:  sudo chown \(status.kind == .directory ? "-R " : "")"
         + "\(name(user)): \(quoted)")
   }

@@ -19,7 +19,7 @@ package struct HomeTrust {
       PathStatus(try Files.info(path))
     },
     list: @escaping (String) -> [String] = { (try? Files.list($0)) ?? [] },
-    name: @escaping (UInt32) -> String = { AccountNames.user($0) ?? "user \($0)" }
+    name: @escaping (UInt32) -> String = ForeignOwner.systemName
   ) {
     self.list = list
     self.name = name
@@ -53,13 +53,13 @@ package struct HomeTrust {
     if let obstacle = Self.obstacle(home, look: look) { return obstacle }
     for path in [home.path, home.networksDirectory] + ownFiles(of: home) {
       guard let status = try? look(path), status.uid != user else { continue }
+      let owner = ForeignOwner(status.uid, user: user)
       if status.uid == 0, path != home.path {
-        return "\(path) belongs to root, probably after `sudo lima-netd`: "
-          + "sudo chown -R \(name(user)): \(ShellWord.quoted(home.networksDirectory))"
+        return owner.sentence(path, name: name) + ". Have it be yours:  sudo chown -R "
+          + "\(name(user)): \(ShellWord.quoted(home.networksDirectory))"
       }
-      return
-        "\(path) belongs to \(name(status.uid)), and you are \(name(user)): run lima-netd as its owner, "
-        + "or give another home with --lima-home"
+      return owner.sentence(path, isFile: false, name: name)
+        + ": run lima-netd as its owner, or give another home with --lima-home"
     }
     guard user == 0, let flaw = trust.flawOfExisting(home.path) else { return nil }
     return "root serves no Lima home that somebody else can change: \(flaw.advice)"

@@ -120,15 +120,15 @@ extension CommandFailure {
   private static func closed(_ home: LimaHome) -> CommandFailure {
     let places = [home.controlSocket, home.networksDirectory, home.path]
     let owner = places.lazy.compactMap { try? Files.info($0).uid }.first
-    func name(_ uid: UInt32) -> String { AccountNames.user(uid) ?? "user \(uid)" }
     let user = CurrentProcess.effectiveUser
     guard let owner, owner != user else {
       return CommandFailure(
-        "The daemon of \(home.path) may not be reached by \(name(user))",
+        "The daemon of \(home.path) may not be reached by \(ForeignOwner.systemName(user))",
         remedy: "A folder on the way to its sockets is closed:  namei -l \(home.controlSocket)")
     }
     return CommandFailure(
-      "The daemon of \(home.path) belongs to \(name(owner)); you are \(name(user))",
-      remedy: "Run this as \(name(owner)), or name another home:  --lima-home DIR")
+      ForeignOwner(owner, user: user).sentence("The daemon of \(home.path)", isFile: false),
+      remedy:
+        "Run this as \(ForeignOwner.systemName(owner)), or name another home:  --lima-home DIR")
   }
 }

@@ -176,8 +176,10 @@ struct HomeTrustTests {
       name: { $0 == 0 ? "root" : "u\($0)" }
     ).problem(home: home)
     #expect(
-      problem == "/home/u/.lima/_networks/lima-netd.pid belongs to root, probably after "
-        + "`sudo lima-netd`: sudo chown -R u1000: /home/u/.lima/_networks")
+      problem
+        == "/home/u/.lima/_networks/lima-netd.pid belongs to root, and you are u1000: probably "
+        + "since a `sudo lima-netd`. Have it be yours:  sudo chown -R u1000: /home/u/.lima/_networks"
+    )
   }
 
   @Test(arguments: [
