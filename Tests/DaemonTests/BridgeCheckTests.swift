@@ -83,14 +83,15 @@ import Testing
       let files = ["sys/class/net/wlan0/wireless/status": "0"]
       try check(files) { bridges in
         let loop = try EventLoop()
+        let actor = LoopActor.running(loop)
         let maker = HostTapMaker(
-          loop: loop, helper: "/nonexistent", ports: OVSPorts(loop: loop, file: "/nonexistent/p"))
+          loop: loop, helper: "/nonexistent",
+          ports: OVSPorts(loop: loop, actor: actor, file: "/nonexistent/p"))
         maker.bridges = bridges
         let request = try #require(
           HostTapRequest(network: "lab", options: ["interface": .string("wlan0")]))
         var message = ""
-        maker.obtain(request) { result in
-          guard case .failure(let error) = result else { return }
+        if case .failure(let error) = actor.finish(on: loop, { await maker.result(request) }) {
           let advice = HostTapAdvice(network: "lab", command: "/b/lima-netd", home: "")
           message = advice.report(error).message
         }

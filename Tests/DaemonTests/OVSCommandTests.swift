@@ -107,21 +107,20 @@ import Testing
     let path = FileManager.default.temporaryDirectory.appending(path: "lnd-\(UUID().uuidString)")
       .path
     let loop = try EventLoop()
-    let ports = OVSPorts(loop: loop, file: path)
+    let actor = LoopActor.running(loop)
+    let ports = OVSPorts(loop: loop, actor: actor, file: path)
     ports.program = { nil }
-    var failure: OVSFailure?
-    ports.add(port) { result in
-      if case .failure(let error) = result { failure = error }
+    let failure = actor.finish(on: loop) { [port] () -> OVSFailure? in
+      do throws(OVSFailure) { _ = try await ports.add(port) } catch { return error }
+      return nil
     }
     #expect(failure == .noProgram)
     #expect(!FileManager.default.fileExists(atPath: path))
     // What root has set up is believed.
-    var isConfirmed = false
-    ports.confirm(port) { result in
-      if case .success = result { isConfirmed = true }
+    let isConfirmed = actor.finish(on: loop) { [port] () -> Bool in
+      do throws(OVSFailure) { try await ports.confirm(port) } catch { return false }
+      return true
     }
-    loop.turn(limit: 1_000_000)
-    loop.turn(limit: 1_000_000)
     #expect(isConfirmed)
   }
 
@@ -131,12 +130,17 @@ import Testing
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let loop = try EventLoop()
+    let actor = LoopActor.running(loop)
     var ended: [String] = []
     for (name, script, time) in [
       ("slow", "echo slow; exec sleep 30", 50_000_000 as UInt64),
       ("said", "echo out; echo err >&2", 5_000_000_000),
     ] {
-      try LoopCommand.run(["/bin/sh", "-c", script], within: time, loop: loop) { outcome in
+      actor.begin {
+        let words = ["/bin/sh", "-c", script]
+        guard let outcome = try? await LoopCommand.run(words, within: time, loop: loop) else {
+          return
+        }
         ended.append("\(name) \(outcome.status.map { "\($0)" } ?? "late") \(outcome.said)")
       }
     }

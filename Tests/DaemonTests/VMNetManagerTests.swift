@@ -32,7 +32,14 @@ import Testing
     var words: [[String]] = []
     var killed: [Int32] = []
     var lines: [String] = []
-    var results: [Result<String, VMNetError>] = []
+    /// Of the starts that have ended.
+    var results: [Result<String, VMNetError>] {
+      actor.executor.run()
+      return ended
+    }
+    private var ended: [Result<String, VMNetError>] = []
+    private let loop: EventLoop
+    private let actor: LoopActor
     private var ends: [Int32: ChildProcess.ExitStatus] = [:]
     private var said = ""
     private var children: Int32 = 500
@@ -58,6 +65,11 @@ import Testing
       manager.paths = paths
       return manager
     }()
+
+    init() throws {
+      loop = try EventLoop()
+      actor = LoopActor.running(loop)
+    }
 
     var paths: NetworksPaths {
       var paths = NetworksPaths()
@@ -110,8 +122,14 @@ import Testing
       programs[77] = paths.socketVMNet
     }
 
-    func start() {
-      manager.start(command) { [unowned self] in results.append($0) }
+    func start(_ command: VMNetCommand? = nil) {
+      let command = command ?? self.command
+      actor.begin { [self] in
+        do throws(VMNetError) { ended.append(.success(try await manager.start(command))) } catch {
+          ended.append(.failure(error))
+        }
+      }
+      actor.executor.run()
     }
 
     var starts: Int { words.count { $0.contains { $0.hasPrefix("--pidfile=") } } }
@@ -120,8 +138,8 @@ import Testing
 
   private static let socket = "/private/var/run/lima/socket_vmnet.shared"
 
-  @Test func `the words are those of Lima's sudoers, to the letter`() {
-    let scene = Scene()
+  @Test func `the words are those of Lima's sudoers, to the letter`() throws {
+    let scene = try Scene()
     var bridged = scene.command
     bridged.network = "bridged"
     bridged.mode = .bridged(interface: "en0")
@@ -162,8 +180,8 @@ import Testing
     #expect("\(end) \(mask)" == expected)
   }
 
-  @Test func `success is a socket that answers and not a pid file`() {
-    let scene = Scene()
+  @Test func `success is a socket that answers and not a pid file`() throws {
+    let scene = try Scene()
     scene.behaviors = [.answers(after: 5)]
     scene.start()
     scene.clock.pass(4 * FakeClock.second)
@@ -172,8 +190,8 @@ import Testing
     #expect(scene.results == [.success(Self.socket)] && scene.starts == 1)
   }
 
-  @Test func `one that answers already is taken as it is`() {
-    let scene = Scene()
+  @Test func `one that answers already is taken as it is`() throws {
+    let scene = try Scene()
     scene.answersAt = 0
     scene.start()
     #expect(scene.results == [.success(Self.socket)] && scene.words.isEmpty)
@@ -182,8 +200,8 @@ import Testing
   @Test(arguments: [true, false])
   func `one that cannot start or ends is tried five times with 1, 2, 4 and 8 seconds between`(
     spawns: Bool
-  ) {
-    let scene = Scene()
+  ) throws {
+    let scene = try Scene()
     scene.behaviors = [spawns ? .ends("vmnet: VMNET_FAILURE") : .cannotSpawn]
     scene.start()
     var begun: [UInt64] = []
@@ -204,16 +222,16 @@ import Testing
     #expect(!spawns || "\(error)".contains("VMNET_FAILURE"), "\(error)")
   }
 
-  @Test func `one of five attempts is enough`() {
-    let scene = Scene()
+  @Test func `one of five attempts is enough`() throws {
+    let scene = try Scene()
     scene.behaviors = [.ends("busy"), .cannotSpawn, .ends("busy"), .answers(after: 1)]
     scene.start()
     scene.clock.pass(60 * FakeClock.second)
     #expect(scene.results == [.success(Self.socket)] && scene.starts == 4)
   }
 
-  @Test func `one that runs half a minute and never answers is ended and not tried again`() {
-    let scene = Scene()
+  @Test func `one that runs half a minute and never answers is ended and not tried again`() throws {
+    let scene = try Scene()
     scene.behaviors = [.silent]
     scene.start()
     scene.clock.pass(29 * FakeClock.second)
@@ -229,8 +247,8 @@ import Testing
   @Test(arguments: [nil, "/usr/sbin/cupsd"] as [String?])
   func `a pid file of a dead process, or of another program by now, is no obstacle`(
     program: String?
-  ) {
-    let scene = Scene()
+  ) throws {
+    let scene = try Scene()
     scene.pidFile = .pid(4242)
     scene.programs[4242] = program
     scene.start()
@@ -238,8 +256,8 @@ import Testing
     #expect(scene.results == [.success(Self.socket)] && scene.stops == 0)
   }
 
-  @Test func `one that somebody started just now is waited for and not started twice`() {
-    let scene = Scene()
+  @Test func `one that somebody started just now is waited for and not started twice`() throws {
+    let scene = try Scene()
     scene.pidFile = .pid(77)
     scene.programs[77] = scene.paths.socketVMNet
     scene.answersAt = scene.clock.now + 3 * FakeClock.second
@@ -248,8 +266,8 @@ import Testing
     #expect(scene.results == [.success(Self.socket)] && scene.words.isEmpty)
   }
 
-  @Test func `one that somebody started and that dies before it answers is started`() {
-    let scene = Scene()
+  @Test func `one that somebody started and that dies before it answers is started`() throws {
+    let scene = try Scene()
     scene.pidFile = .pid(77)
     scene.programs[77] = scene.paths.socketVMNet
     scene.start()
@@ -259,34 +277,34 @@ import Testing
     #expect(scene.results == [.success(Self.socket)] && scene.starts == 1)
   }
 
-  @Test func `what is missing is said before anything runs`() {
-    let unreadable = Scene()
+  @Test func `what is missing is said before anything runs`() throws {
+    let unreadable = try Scene()
     unreadable.pidFile = .unreadable("it holds no process id")
     unreadable.start()
-    let absent = Scene()
+    let absent = try Scene()
     absent.installed = false
     absent.start()
-    let bare = Scene()
+    let bare = try Scene()
     var command = bare.command
     command.mode = .bridged(interface: "")
-    bare.manager.start(command) { bare.results.append($0) }
+    bare.start(command)
     #expect(
       unreadable.results == [
         .failure(.unreadable(unreadable.command.pidFile, "it holds no process id"))
       ])
     #expect(absent.results == [.failure(.notInstalled(absent.paths.socketVMNet))])
     #expect(bare.results == [.failure(.noInterface)])
-    let open = Scene()
+    let open = try Scene()
     open.flaw = "dir /opt is world-writable"
-    open.manager.start(open.command) { open.results.append($0) }
+    open.start()
     #expect(open.results == [.failure(.unsafe("dir /opt is world-writable"))])
     for scene in [unreadable, absent, bare, open] {
       #expect(scene.words.isEmpty && scene.clock.pending.isEmpty)
     }
   }
 
-  @Test func `sudo that wants a password is not asked five times`() {
-    let scene = Scene()
+  @Test func `sudo that wants a password is not asked five times`() throws {
+    let scene = try Scene()
     scene.folderStatus = 1
     scene.start()
     scene.clock.pass(60 * FakeClock.second)
@@ -297,8 +315,8 @@ import Testing
     #expect(scene.words.count == 1)
   }
 
-  @Test func `the network's end ends its socket_vmnet by pid file, once`() {
-    let scene = Scene()
+  @Test func `the network's end ends its socket_vmnet by pid file, once`() throws {
+    let scene = try Scene()
     scene.start()
     scene.clock.pass(5 * FakeClock.second)
     scene.manager.stop("shared")
@@ -317,8 +335,8 @@ import Testing
   ])
   func `a stranger's process is never ended`(
     file: VMNetLayers.PidFile, program: String?, words: String
-  ) {
-    let scene = Scene()
+  ) throws {
+    let scene = try Scene()
     scene.start()
     scene.clock.pass(5 * FakeClock.second)
     scene.pidFile = file
@@ -329,8 +347,10 @@ import Testing
   }
 
   @Test
-  func `a network that stops while its socket_vmnet starts is told so, and nothing stays behind`() {
-    let scene = Scene()
+  func `a network that stops while its socket_vmnet starts is told so, and nothing stays behind`()
+    throws
+  {
+    let scene = try Scene()
     scene.behaviors = [.silent]
     scene.start()
     scene.clock.pass(3 * FakeClock.second)

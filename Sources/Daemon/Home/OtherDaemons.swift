@@ -46,24 +46,24 @@ package enum OtherDaemons {
     processes(proc).compactMap { look(at: $0, proc) }.filter { $0.home != home }
   }
 
-  /// Finds the process that holds an interface without blocking the loop. `answer` is called once, from the loop.
+  /// Finds the process that holds an interface without blocking the loop.
   static func holder(
-    of interface: String, otherThan home: String, on loop: EventLoop, proc: String = "/proc",
-    _ answer: @escaping (OtherDaemon?) -> Void
-  ) {
+    of interface: String, otherThan home: String, on loop: EventLoop, proc: String = "/proc"
+  ) async -> OtherDaemon? {
     var left = processes(proc)[...]
-    func go() {
+    while !left.isEmpty {
+      let turn = Promise<Void, Never>()
+      loop.schedule(after: 0) { turn.keep() }
+      await turn.value()
       for pid in left.prefix(perTurn) {
         guard let found = look(at: pid, proc), found.home != home,
           found.interfaces.contains(interface)
         else { continue }
-        return answer(found)
+        return found
       }
       left = left.dropFirst(perTurn)
-      guard !left.isEmpty else { return answer(nil) }
-      loop.schedule(after: 0, go)
     }
-    loop.schedule(after: 0, go)
+    return nil
   }
 
   /// A command that lists the processes with the interface open, of any user.

@@ -162,7 +162,7 @@ extension Network {
     core.begin { [self] in
       let registry = await context.plugins.refresh(startWhen: isStartable)
       guard life.state.isStarting(attempt) else { return }
-      prepare(attempt, registry)
+      await prepare(attempt, registry)
     }
   }
 
@@ -171,7 +171,7 @@ extension Network {
     (try? LaunchPlan(network: asked, registry: registry, configFile: configFile)) != nil
   }
 
-  private func prepare(_ attempt: Int, _ registry: Registry) {
+  private func prepare(_ attempt: Int, _ registry: Registry) async {
     var plan: LaunchPlan
     do throws(ErrorReport) { plan = try planToStart(registry) } catch {
       return step(.cannotStart(error))
@@ -179,16 +179,11 @@ extension Network {
     for warning in plan.warnings { log(.warning, warning) }
     join(&plan)
     step(.planned(plan, attempt: attempt))
-    let prepared = plan
-    uplink.prepare(
-      plan, isWanted: { [weak self] in self?.life.state.isStarting(attempt) == true }
-    ) { [weak self] readiness in
-      guard let self else { return }
-      switch readiness {
-      case .ready: launch(prepared)
-      case .failed(let report): step(.cannotStart(report))
-      case .noInterface(let report): step(.noInterface(leftOver(prepared, report)))
-      }
+    switch await uplink.prepare(plan, isWanted: { life.state.isStarting(attempt) }) {
+    case .ready: launch(plan)
+    case .failed(let report): step(.cannotStart(report))
+    case .noInterface(let report): step(.noInterface(leftOver(plan, report)))
+    case nil: break
     }
   }
 

@@ -37,9 +37,7 @@ extension Supervisor {
       do throws(ErrorReport) {
         let memory = try writeState(DescriptorList())
         defer { Descriptor.close(memory) }
-        let looked = Promise<String, ErrorReport>()
-        candidate.check(memory, loop: loop) { looked.keep($0) }
-        let version = try await looked.value()
+        let version = try await candidate.check(memory, loop: loop)
         guard !shuttingDown else { throw ErrorReport(.busy, "the daemon stops") }
         upgrades.name(version)
       } catch {

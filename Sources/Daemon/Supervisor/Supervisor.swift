@@ -61,7 +61,7 @@ package final class Supervisor {
       directories: [], asRoot: CurrentProcess.isRoot, log: log, actor: actor,
       after: { loop.schedule(after: $0, $1) }, inspect: inspector.inspect)
     servers = HTTPServers(log: log)
-    let switchPorts = OVSPorts(loop: loop, file: options.home.switchPortsFile) {
+    let switchPorts = OVSPorts(loop: loop, actor: actor, file: options.home.switchPortsFile) {
       log.notice("\($0)")
     }
     self.switchPorts = switchPorts
@@ -312,7 +312,8 @@ package final class Supervisor {
     let all = (Array(networks.values) + leaving).map { $0.retire("the daemon stops") }
     actor.begin { [self] in
       for gone in all { await gone.value() }
-      switchPorts.settle { self.finish() }
+      await switchPorts.settle()
+      finish()
     }
   }
 

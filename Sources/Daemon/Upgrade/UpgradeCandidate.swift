@@ -30,17 +30,17 @@ struct UpgradeCandidate {
   private var arguments: [String] { [Self.command, "--"] + words }
 
   /// The loop goes on meanwhile.
-  func check(
-    _ state: Int32, loop: EventLoop, _ answer: @escaping (Result<String, ErrorReport>) -> Void
-  ) {
-    if let trouble = FileTrouble.ofProgram(path) { return answer(.failure(trouble)) }
+  /// - Returns: its version.
+  func check(_ state: Int32, loop: EventLoop) async throws(ErrorReport) -> String {
+    if let trouble = FileTrouble.ofProgram(path) { throw trouble }
+    let outcome: LoopCommand.Outcome
     do throws(SystemError) {
-      try LoopCommand.run(
-        [path] + arguments, input: state, within: Self.time * 1_000_000_000, loop: loop
-      ) { answer(judge($0.status, said: $0.said)) }
+      outcome = try await LoopCommand.run(
+        [path] + arguments, input: state, within: Self.time * 1_000_000_000, loop: loop)
     } catch {
-      answer(.failure(cannotRun(error)))
+      throw cannotRun(error)
     }
+    return try judge(outcome.status, said: outcome.said).get()
   }
 
   /// Blocks: nothing may change before the program is replaced.

@@ -15,11 +15,8 @@ import Testing
       let loop = try EventLoop()
       let run = try HelperRun(["/bin/sh", "-c", script], isRoot: true, loop: loop)
       var found: (Bool, String)?
-      run.finish(within: time) { outcome in
-        if case .failed(let status, let text) = outcome { found = (status.isSuccess, text) }
-        loop.stop()
-      }
-      loop.run()
+      let outcome = LoopActor.running(loop).finish(on: loop) { await run.finish(within: time) }
+      if case .failed(let status, let text) = outcome { found = (status.isSuccess, text) }
       return try #require(found)
     }
 
@@ -45,16 +42,19 @@ import Testing
         Array("networks: {safe: {mode: shared}}".utf8), file: "f", homeDirectory: "/h"
       ).networks.first { $0.name == "safe" }
       let request = try #require(network.flatMap { HostTapRequest($0) })
+      let actor = LoopActor.running(loop)
       for user: UInt32 in [0, 4_000_000] {
         let maker = HostTapMaker(
           loop: loop, helper: "/x/lima-netd-tap",
-          ports: OVSPorts(loop: loop, file: "/nonexistent/p"), user: user)
+          ports: OVSPorts(loop: loop, actor: actor, file: "/nonexistent/p"), user: user)
         maker.sudo = { "/no/sudo/is/run" }
         maker.judge = { path in
           .worldWritable(PathNode(path, PathStatus(kind: .file, mode: 0o777)))
         }
         var found: HostTapError?
-        maker.obtain(request) { if case .failure(let error) = $0 { found = error } }
+        if case .failure(let error) = actor.finish(on: loop, { await maker.result(request) }) {
+          found = error
+        }
         let error = try #require(found)
         let report = HostTapAdvice(network: "safe", command: "lima-netd", home: "").report(error)
         #expect(report.message.contains("file `/x/lima-netd-tap` is world-writable"), "\(report)")

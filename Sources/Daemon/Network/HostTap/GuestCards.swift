@@ -18,7 +18,8 @@ final class GuestCards {
 
   /// What it needs of the system; tests put their own in.
   struct Layers {
-    var obtain: (HostTapRequest, @escaping HostTapMaker.Answer) -> Void
+    /// Answers once.
+    var obtain: (HostTapRequest, @escaping (Result<HeldTap, HostTapError>) -> Void) -> Void
     /// What the card is like now.
     var look: (_ card: String) -> BridgedInterface
     var isAlive: (HeldTap) -> Bool

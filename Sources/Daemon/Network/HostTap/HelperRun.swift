@@ -17,9 +17,10 @@ final class HelperRun {
   private let socket: Int32
   private let errors: Int32
   private var tap: Int32?
-  private var answer: ((Outcome) -> Void)?
+  private let outcome = Promise<Outcome, Never>()
+  private var isOver = false
   private var deadline: EventLoop.TimerID?
-  /// Until it has answered.
+  /// Until the helper has ended.
   private var keptAlive: HelperRun?
 
   /// - Parameter isRoot: no sudo lies between: the helper gets an empty environment.
@@ -48,10 +49,9 @@ final class HelperRun {
     socket = own
   }
 
-  /// `answer` comes once, from the loop; the helper is ended after `time`, ns as it can use them. sudo is root's and may not be killed by us, and
-  /// what it started may keep the socket open: neither is waited for then.
-  func finish(within time: UInt64, _ answer: @escaping (Outcome) -> Void) {
-    self.answer = answer
+  /// Once. The helper is ended after `time`, ns as it can use them. sudo is root's and may not be killed by us, and what it
+  /// started may keep the socket open: neither is waited for then.
+  func finish(within time: UInt64) async -> Outcome {
     keptAlive = self
     look(ChildPatience(limit: time, now: MonotonicClock.now()))
     do throws(SystemError) {
@@ -60,6 +60,7 @@ final class HelperRun {
       ChildProcess.kill(pid, 9)
       collect()
     }
+    return await outcome.value()
   }
 
   private func look(_ before: ChildPatience) {
@@ -105,15 +106,14 @@ final class HelperRun {
       if let tap { Descriptor.close(tap) }
       outcome = .failed(status, String(decoding: said.prefix(max(0, length)), as: UTF8.self))
     }
-    if answer == nil, case .tap(let late) = outcome { Descriptor.close(late) }
+    if isOver, case .tap(let late) = outcome { Descriptor.close(late) }
     tell(outcome)
     keptAlive = nil
   }
 
-  /// Once.
+  /// The first counts.
   private func tell(_ outcome: Outcome) {
-    let answer = answer
-    self.answer = nil
-    answer?(outcome)
+    isOver = true
+    self.outcome.keep(.success(outcome))
   }
 }

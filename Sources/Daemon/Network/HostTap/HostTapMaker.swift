@@ -11,8 +11,6 @@ import HostProtocol
 import Platform
 
 final class HostTapMaker {
-  typealias Answer = (Result<HeldTap, HostTapError>) -> Void
-
   private let loop: EventLoop
   private let helper: String
   /// Ports of bridges that ovs-vsctl changes.
@@ -48,15 +46,16 @@ final class HostTapMaker {
     self.user = user
   }
 
-  /// `answer` comes once, perhaps before this returns.
-  func obtain(_ request: HostTapRequest, _ answer: @escaping Answer) {
+  func obtain(_ request: HostTapRequest) async throws(HostTapError) -> HeldTap {
     #if os(Linux)
       do throws(HostTapError) {
         if case .bridge(let bridge) = request.place, let reason = bridges.refusal(of: bridge) {
           throw .unsuitable(reason)
         }
         let path = try datapath(of: request)
-        if let held = try attachToOwn(request) { return join(held, path, lasts: true, answer) }
+        if let held = try attachToOwn(request) {
+          return try await join(held, path, lasts: true)
+        }
         if case .bridge(let bridge) = request.place, BridgedInterface.look(at: bridge) == .missing {
           throw .missing(interface: bridge)
         }
@@ -71,32 +70,34 @@ final class HostTapMaker {
         {
           throw .subnetTaken(wants: wanted, interface: clash.interface, has: clash.text)
         }
-        try startHelper(request) { [weak self] result in
-          switch result {
-          case .success(let held): self?.join(held, path, lasts: false, answer)
-          case .failure: answer(result)
-          }
-        }
+        return try await join(try await runHelper(request), path, lasts: false)
       } catch {
-        name(error) { answer(.failure($0)) }
+        throw await named(error)
       }
     #else
-      answer(.failure(.unsupported))
+      throw .unsupported
     #endif
   }
 
+  /// The same, for whoever keeps the refusal.
+  func result(_ request: HostTapRequest) async -> Result<HeldTap, HostTapError> {
+    do throws(HostTapError) { return .success(try await obtain(request)) } catch {
+      return .failure(error)
+    }
+  }
+
   /// Adds which other daemon has what is in the way.
-  private func name(_ error: HostTapError, _ answer: @escaping (HostTapError) -> Void) {
+  private func named(_ error: HostTapError) async -> HostTapError {
     switch error {
     case .busy(let interface, nil):
-      OtherDaemons.holder(of: interface, otherThan: home, on: loop) {
-        answer(.busy(interface: interface, by: $0))
-      }
+      return .busy(
+        interface: interface,
+        by: await OtherDaemons.holder(of: interface, otherThan: home, on: loop))
     case .subnetTaken(let wants, let interface, let has, nil):
-      OtherDaemons.holder(of: interface, otherThan: home, on: loop) {
-        answer(.subnetTaken(wants: wants, interface: interface, has: has, by: $0))
-      }
-    default: answer(error)
+      return .subnetTaken(
+        wants: wants, interface: interface, has: has,
+        by: await OtherDaemons.holder(of: interface, otherThan: home, on: loop))
+    default: return error
     }
   }
 
@@ -232,32 +233,29 @@ final class HostTapMaker {
 
     /// - Parameter lasts: `network setup` has made it, and a port.
     private func join(
-      _ held: HeldTap, _ path: HostTapLink.Datapath?, lasts: Bool, _ answer: @escaping Answer
-    ) {
-      guard let path, case .bridge(let bridge) = held.request.place else {
-        return answer(.success(held))
-      }
+      _ held: HeldTap, _ path: HostTapLink.Datapath?, lasts: Bool
+    ) async throws(HostTapError) -> HeldTap {
+      guard let path, case .bridge(let bridge) = held.request.place else { return held }
       let port = OVSCommand.Port(
         tap: held.spec.name, bridge: bridge, ifaceID: held.request.ifaceID)
-      let joined: OVSPorts.Answer = { [weak self] result in
-        switch result {
-        case .success(let port):
-          held.joined(port, takesOffloads: path == .kernel)
-          answer(.success(held))
-        case .failure(let failure):
-          let error = HostTapError.openVSwitch(failure, bridge: bridge)
-          self?.refusals[held.request] = (MonotonicClock.now() &+ Self.shortPause, error)
-          answer(.failure(error))
+      do throws(OVSFailure) {
+        if lasts {
+          try await ports.confirm(port)
+          held.joined(nil, takesOffloads: path == .kernel)
+        } else {
+          held.joined(try await ports.add(port), takesOffloads: path == .kernel)
         }
+        return held
+      } catch {
+        let error = HostTapError.openVSwitch(error, bridge: bridge)
+        refusals[held.request] = (MonotonicClock.now() &+ Self.shortPause, error)
+        throw error
       }
-      if lasts { ports.confirm(port, joined) } else { ports.add(port, joined) }
     }
 
     // MARK: The helper
 
-    private func startHelper(
-      _ request: HostTapRequest, _ answer: @escaping Answer
-    ) throws(HostTapError) {
+    private func runHelper(_ request: HostTapRequest) async throws(HostTapError) -> HeldTap {
       if let flaw = judge(helper) {
         throw flaw.isMissing ? .noHelper(helper) : .unsafeHelper(flaw)
       }
@@ -270,27 +268,20 @@ final class HostTapMaker {
         guard let sudo = sudo() else { throw notSetUp(request, "sudo is not installed") }
         words = [sudo, "-n", "--"] + words
       }
+      let run: HelperRun
       do throws(SystemError) {
-        let run = try HelperRun(words, isRoot: isRoot, loop: loop)
-        run.finish(within: Self.patience) { [weak self] outcome in
-          guard let self else { return }
-          // Lines in sudoers may be older than IPv6 on the host's interfaces.
-          if !isRoot, request.address6 != nil, Self.isSudos(outcome) {
-            do throws(HostTapError) {
-              return try startHelper(request.withoutIPv6) { [weak self] result in
-                if case .failure(let error) = result {
-                  self?.refusals[request] = (MonotonicClock.now() &+ Self.pause, error)
-                }
-                answer(result)
-              }
-            } catch {
-              return answer(.failure(error))
-            }
-          }
-          answer(take(outcome, request, bySudo: !isRoot))
-        }
+        run = try HelperRun(words, isRoot: isRoot, loop: loop)
       } catch {
         throw .system(error)
+      }
+      let outcome = await run.finish(within: Self.patience)
+      // Lines in sudoers may be older than IPv6 on the host's interfaces.
+      guard !isRoot, request.address6 != nil, Self.isSudos(outcome) else {
+        return try take(outcome, request, bySudo: !isRoot)
+      }
+      do throws(HostTapError) { return try await runHelper(request.withoutIPv6) } catch {
+        refusals[request] = (MonotonicClock.now() &+ Self.pause, error)
+        throw error
       }
     }
 
@@ -308,7 +299,7 @@ final class HostTapMaker {
 
     private func take(
       _ outcome: HelperRun.Outcome, _ request: HostTapRequest, bySudo: Bool
-    ) -> Result<HeldTap, HostTapError> {
+    ) throws(HostTapError) -> HeldTap {
       refusals[request] = nil
       switch outcome {
       case .tap(let fd):
@@ -319,9 +310,9 @@ final class HostTapMaker {
           var name = tap.name
           if Tap.isMacvtap(fd), case .bridge(let card) = request.place { name = card }
           let mtu = try netlink.hostTap(named: name)?.mtu ?? 1500
-          return .success(try HeldTap(tap, mtu: Int(mtu), request: request))
+          return try HeldTap(tap, mtu: Int(mtu), request: request)
         } catch {
-          return .failure(.system(error))
+          throw .system(error)
         }
       case .failed(let status, let text):
         let line = text.split(separator: "\n").last.map(String.init) ?? ""
@@ -331,7 +322,7 @@ final class HostTapMaker {
           ? notSetUp(request, line.isEmpty ? nil : line)
           : .refused(line.isEmpty ? "lima-netd-tap \(status)" : line)
         if bySudo { refusals[request] = (MonotonicClock.now() &+ Self.pause, error) }
-        return .failure(error)
+        throw error
       }
     }
   #endif

@@ -18,30 +18,28 @@ final class LoopCommand {
   private let output: Int32
   private var timer: EventLoop.TimerID?
   private var isLate = false
-  private let answer: (Outcome) -> Void
+  private let outcome = Promise<Outcome, Never>()
 
   /// Bytes kept of what it says. A pipe holds more: a program that says no more than that never waits for us.
   private static let limit = 16 << 10
 
-  /// Starts it. `answer` comes once, from the loop, after its end.
+  /// Runs it to its end.
   /// - Parameters:
   ///   - words: the program's path, absolute, and its arguments.
   ///   - time: nanoseconds.
   ///   - input: its standard input, which stays the caller's; nil: /dev/null.
   static func run(
-    _ words: [String], input: Int32? = nil, within time: UInt64, loop: EventLoop,
-    _ answer: @escaping (Outcome) -> Void
-  ) throws(SystemError) {
-    let command = try LoopCommand(words, input, within: time, loop: loop, answer)
+    _ words: [String], input: Int32? = nil, within time: UInt64, loop: EventLoop
+  ) async throws(SystemError) -> Outcome {
+    let command = try LoopCommand(words, input, loop: loop)
     command.watch(for: time)
+    return await command.outcome.value()
   }
 
   private init(
-    _ words: [String], _ input: Int32?, within time: UInt64, loop: EventLoop,
-    _ answer: @escaping (Outcome) -> Void
+    _ words: [String], _ input: Int32?, loop: EventLoop
   ) throws(SystemError) {
     self.loop = loop
-    self.answer = answer
     let null = try Files.openNull()
     defer { Descriptor.close(null) }
     let pipe = try Descriptor.pipe()
@@ -74,8 +72,10 @@ final class LoopCommand {
     var said = [UInt8](repeating: 0, count: Self.limit)
     let length = max(0, Files.readSome(output, &said))
     Descriptor.close(output)
-    answer(
-      Outcome(
-        status: isLate ? nil : status, said: String(decoding: said.prefix(length), as: UTF8.self)))
+    outcome.keep(
+      .success(
+        Outcome(
+          status: isLate ? nil : status, said: String(decoding: said.prefix(length), as: UTF8.self))
+      ))
   }
 }

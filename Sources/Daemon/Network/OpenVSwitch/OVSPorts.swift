@@ -21,17 +21,18 @@ final class OVSPort {
 }
 
 package final class OVSPorts {
-  typealias Answer = (Result<OVSPort?, OVSFailure>) -> Void
-  private typealias Job = (_ done: @escaping () -> Void) -> Void
+  /// Kept when it is one's turn.
+  private typealias Turn = Promise<Void, Never>
 
   private let loop: EventLoop
+  private let actor: LoopActor
   private let notes: OVSNotes
   private let log: (String) -> Void
   /// Finds ovs-vsctl; tests give their own.
   var program: () -> String? = { ProgramSearch.find(OVSCommand.program) }
-  private var jobs: [Job] = []
-  private var isBusy = false
-  private var whenIdle: [() -> Void] = []
+  /// Whose turn it is, and those after it.
+  private var turns: [Turn] = []
+  private var whenIdle: [Promise<Void, Never>] = []
   /// Held now, or about to be.
   private var held: Set<String> = []
 
@@ -41,49 +42,49 @@ package final class OVSPorts {
   /// - Parameters:
   ///   - file: where ports are noted.
   ///   - log: what is wrong, for people.
-  package init(loop: EventLoop, file: String, log: @escaping (String) -> Void = { _ in }) {
+  init(
+    loop: EventLoop, actor: LoopActor, file: String,
+    log: @escaping (String) -> Void = { _ in }
+  ) {
     self.loop = loop
+    self.actor = actor
     self.log = log
     notes = OVSNotes(file)
   }
 
   // MARK: Ports
 
-  /// Makes the TAP a port, anew: what is left of an earlier device of the name would not carry its frames. `answer` comes
-  /// once, from the loop.
-  func add(_ port: OVSCommand.Port, _ answer: @escaping Answer) {
+  /// Makes the TAP a port, anew: what is left of an earlier device of the name would not carry its frames.
+  func add(_ port: OVSCommand.Port) async throws(OVSFailure) -> OVSPort {
     held.insert(port.tap)
-    enqueue { [self] done in
-      let fail: (OVSFailure) -> Void = { [self] failure in
-        held.remove(port.tap)
-        answer(.failure(failure))
-        done()
-      }
-      notes.insert(port.tap)
-      run(OVSCommand.remove(port.tap)) { [self] failure in
-        if let failure {
-          notes.remove(port.tap)
-          return fail(failure)
-        }
-        let words: [String]
-        do throws(OVSFailure) {
-          words = try OVSCommand.add(port, .transient)
-        } catch {
-          notes.remove(port.tap)
-          return fail(error)
-        }
-        run(words) { [self] failure in
-          guard let failure else {
-            answer(.success(OVSPort(port.tap, self)))
-            return done()
-          }
-          // It may be in the database all the same.
-          run(OVSCommand.remove(port.tap)) { [self] left in
-            if left == nil { notes.remove(port.tap) }
-            fail(failure)
-          }
-        }
-      }
+    await queue().value()
+    defer { next() }
+    do throws(OVSFailure) {
+      try await make(port)
+    } catch {
+      held.remove(port.tap)
+      throw error
+    }
+    return OVSPort(port.tap, self)
+  }
+
+  private func make(_ port: OVSCommand.Port) async throws(OVSFailure) {
+    notes.insert(port.tap)
+    let words: [String]
+    do throws(OVSFailure) {
+      try await run(OVSCommand.remove(port.tap))
+      words = try OVSCommand.add(port, .transient)
+    } catch {
+      notes.remove(port.tap)
+      throw error
+    }
+    do throws(OVSFailure) { try await run(words) } catch {
+      // It may be in the database all the same.
+      do throws(OVSFailure) {
+        try await run(OVSCommand.remove(port.tap))
+        notes.remove(port.tap)
+      } catch {}
+      throw error
     }
   }
 
@@ -94,50 +95,42 @@ package final class OVSPorts {
   }
 
   /// No run is under way.
-  var isIdle: Bool { !isBusy }
+  var isIdle: Bool { turns.isEmpty }
 
-  /// Sees to it that a TAP of `network setup` is the port that it was made. It stays one: no nil is answered but for that.
-  /// Who may not ask Open vSwitch believes what root has set up.
-  func confirm(_ port: OVSCommand.Port, _ answer: @escaping Answer) {
-    enqueue { [self] done in
-      let words: [String]
-      do throws(OVSFailure) {
-        words = try OVSCommand.add(port, .found)
-      } catch {
-        answer(.failure(error))
-        return done()
-      }
-      run(words) { failure in
-        switch failure {
-        case nil, .denied, .noProgram: answer(.success(nil))
-        case let failure?: answer(.failure(failure))
-        }
-        done()
+  /// Sees to it that a TAP of `network setup` is the port that it was made. It stays one. Who may not ask Open vSwitch
+  /// believes what root has set up.
+  func confirm(_ port: OVSCommand.Port) async throws(OVSFailure) {
+    await queue().value()
+    defer { next() }
+    let words = try OVSCommand.add(port, .found)
+    do throws(OVSFailure) { try await run(words) } catch {
+      switch error {
+      case .denied, .noProgram: break
+      default: throw error
       }
     }
   }
 
   /// Which bridge the database has it as a port of; nil: none.
-  func bridge(of tap: String, _ answer: @escaping (Result<String?, OVSFailure>) -> Void) {
-    enqueue { [self] done in
-      ask(OVSCommand.bridge(of: tap)) { outcome in
-        answer(outcome.flatMap { OVSCommand.bridge($0.status, $0.said) })
-        done()
-      }
-    }
+  func bridge(of tap: String) async throws(OVSFailure) -> String? {
+    await queue().value()
+    defer { next() }
+    let outcome = try await ask(OVSCommand.bridge(of: tap))
+    return try OVSCommand.bridge(outcome.status, outcome.said).get()
   }
 
+  /// Its turn comes in the order of these calls.
   fileprivate func remove(_ tap: String) {
     held.remove(tap)
-    enqueue { [self] done in
-      run(OVSCommand.remove(tap)) { [self] failure in
-        if let failure {
-          log(
-            "\(tap) is still a port of Open vSwitch, until this daemon starts again: \(failure)")
-        } else {
-          notes.remove(tap)
-        }
-        done()
+    let turn = queue()
+    actor.begin { [self] in
+      await turn.value()
+      defer { next() }
+      do throws(OVSFailure) {
+        try await run(OVSCommand.remove(tap))
+        notes.remove(tap)
+      } catch {
+        log("\(tap) is still a port of Open vSwitch, until this daemon starts again: \(error)")
       }
     }
   }
@@ -174,49 +167,43 @@ package final class OVSPorts {
     #endif
   }
 
-  /// Calls back when nothing is under way. Each run is bounded in time.
-  package func settle(_ done: @escaping () -> Void) {
-    if isBusy { whenIdle.append(done) } else { done() }
+  /// Returns when nothing is under way. Each run is bounded in time.
+  func settle() async {
+    guard !turns.isEmpty else { return }
+    let idle = Promise<Void, Never>()
+    whenIdle.append(idle)
+    await idle.value()
   }
 
   // MARK: Runs
 
-  private func enqueue(_ job: @escaping Job) {
-    jobs.append(job)
-    if !isBusy { next() }
+  /// Whoever takes a turn gives it up by `next`.
+  private func queue() -> Turn {
+    let turn = Turn()
+    turns.append(turn)
+    if turns.count == 1 { turn.keep() }
+    return turn
   }
 
   private func next() {
-    guard !jobs.isEmpty else {
-      isBusy = false
-      let waiting = whenIdle
-      whenIdle = []
-      for callback in waiting { callback() }
-      return
-    }
-    isBusy = true
-    let job = jobs.removeFirst()
-    // From the loop: a queue of jobs that fail at once is no recursion.
-    job { [self] in loop.later { self.next() } }
+    turns.removeFirst()
+    if let first = turns.first { return first.keep() }
+    let waiting = whenIdle
+    whenIdle = []
+    for one in waiting { one.keep() }
   }
 
-  private func run(_ words: [String], _ answer: @escaping (OVSFailure?) -> Void) {
-    ask(words) { outcome in
-      switch outcome {
-      case .success(let outcome): answer(OVSCommand.failure(outcome.status, outcome.said))
-      case .failure(let failure): answer(failure)
-      }
-    }
+  private func run(_ words: [String]) async throws(OVSFailure) {
+    let outcome = try await ask(words)
+    if let failure = OVSCommand.failure(outcome.status, outcome.said) { throw failure }
   }
 
-  private func ask(
-    _ words: [String], _ answer: @escaping (Result<LoopCommand.Outcome, OVSFailure>) -> Void
-  ) {
-    guard let path = program() else { return answer(.failure(.noProgram)) }
+  private func ask(_ words: [String]) async throws(OVSFailure) -> LoopCommand.Outcome {
+    guard let path = program() else { throw .noProgram }
     do throws(SystemError) {
-      try LoopCommand.run([path] + words, within: Self.time, loop: loop) { answer(.success($0)) }
+      return try await LoopCommand.run([path] + words, within: Self.time, loop: loop)
     } catch {
-      answer(.failure(.system(error)))
+      throw .system(error)
     }
   }
 }

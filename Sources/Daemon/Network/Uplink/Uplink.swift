@@ -94,45 +94,40 @@ final class Uplink {
 
   // MARK: Before a start
 
-  /// Gets what the plan needs. `answer` comes once, perhaps before this returns; not when `isWanted` says no by then.
-  func prepare(
-    _ plan: LaunchPlan, isWanted: @escaping () -> Bool, answer: @escaping (Readiness) -> Void
-  ) {
+  /// Gets what the plan needs.
+  /// - Returns: nil, and nothing is kept, when `isWanted` says no by then.
+  func prepare(_ plan: LaunchPlan, isWanted: () -> Bool) async -> Readiness? {
     do throws(ErrorReport) {
       if let path = plan.peerSocket {
         if let ring = network?.ring(with: path) { throw ring }
         leavePeer()
         keepPeer(path)
-        return answer(.ready)
+        return .ready
       }
       if let vmnet = makers.vmnet, let request = vmnetCommand(plan, vmnet) {
-        return vmnet.start(request) { [weak self] result in
-          guard let self, isWanted() else { return }
-          switch result {
-          case .success(let path):
-            keepPeer(path)
-            answer(.ready)
-          case .failure(let error):
-            answer(.failed(core.report(.system, "\(error)")))
-          }
+        do throws(VMNetError) {
+          let path = try await vmnet.start(request)
+          guard isWanted() else { return nil }
+          keepPeer(path)
+          return .ready
+        } catch {
+          return isWanted() ? .failed(core.report(.system, "\(error)")) : nil
         }
       }
       leavePeer()
       guard let request = try plan.tapRequest() else {
         leaveInterface()
-        return answer(.ready)
+        return .ready
       }
       watchInterfaces()
-      if let tap, tap.request == request, tap.isAlive { return answer(.ready) }
-      if let cards, cards.request == request { return answer(.ready) }
+      if let tap, tap.request == request, tap.isAlive { return .ready }
+      if let cards, cards.request == request { return .ready }
       leaveInterface()
-      makers.taps.obtain(request) { [weak self] result in
-        // An interface that comes too late is closed with its last reference.
-        guard let self, isWanted() else { return }
-        answer(take(result))
-      }
+      let result = await makers.taps.result(request)
+      // An interface that comes too late is closed with its last reference.
+      return isWanted() ? take(result) : nil
     } catch {
-      answer(.failed(error))
+      return .failed(error)
     }
   }
 
@@ -182,7 +177,7 @@ final class Uplink {
   var cardLayers: GuestCards.Layers {
     let (core, taps, advice) = (self.core, makers.taps, self.advice)
     return GuestCards.Layers(
-      obtain: { taps.obtain($0, $1) },
+      obtain: { request, answer in core.begin { answer(await taps.result(request)) } },
       look: { BridgedInterface.look(at: $0) },
       isAlive: { $0.isAlive },
       schedule: { [weak loop = core.loop] delay, action in
@@ -246,19 +241,28 @@ final class Uplink {
       guard case .tap(let held, nil) = way, held === tap, core.running != nil,
         case .bridge(let bridge) = held.request.place
       else { return watchSwitch() }
-      makers.taps.ports.bridge(of: held.spec.name) { [weak self, weak held] answer in
-        guard let self, let held, case .tap(let now, nil) = way, now === held, core.running != nil
-        else {
-          self?.watchSwitch()
-          return
+      let name = held.spec.name
+      core.begin { [self, weak tap] in
+        let answer = await switchBridge(of: name)
+        guard case .tap(let now, nil) = way, now === tap, core.running != nil else {
+          return watchSwitch()
         }
         switch answer {
-        case .success(let other) where other != bridge: leftSwitch(held, bridge, for: other)
+        case .success(let other) where other != bridge: leftSwitch(now, bridge, for: other)
         // Who may not ask is told nothing, and asks no more.
         case .failure(.denied), .failure(.noProgram): break
         case .success, .failure: watchSwitch()
         }
       }
+    }
+  }
+
+  /// Which bridge Open vSwitch has an interface as a port of.
+  private func switchBridge(of interface: String) async -> Result<String?, OVSFailure> {
+    do throws(OVSFailure) {
+      return .success(try await makers.taps.ports.bridge(of: interface))
+    } catch {
+      return .failure(error)
     }
   }
 
@@ -392,18 +396,19 @@ final class Uplink {
   /// Linux; where this user may not ask, the command that root needs is told.
   private func askSwitch(_ held: HeldTap) {
     guard case .bridge(let bridge) = held.request.place else { return }
-    makers.taps.ports.bridge(of: held.spec.name) { [weak self] answer in
-      guard let self, core.running != nil, case .tap(let tap, .unserved) = way, tap === held
-      else { return }
+    let name = held.spec.name
+    core.begin { [self, weak held] in
+      let answer = await switchBridge(of: name)
+      guard core.running != nil, case .tap(let tap, .unserved) = way, tap === held else { return }
       switch answer {
       // It stays one, and is read again as soon as the switch runs.
       case .success(bridge): break
-      case .success(let other): leftSwitch(held, bridge, for: other)
+      case .success(let other): leftSwitch(tap, bridge, for: other)
       case .failure(let failure):
-        let gone = "its interface \(held.spec.name) is no port of \(bridge) any more"
+        let gone = "its interface \(name) is no port of \(bridge) any more"
         let remedy = failure.remedy(setup: advice.setup) ?? advice.setup
         let text = "\(gone), or Open vSwitch does not run. Mend it:  \(remedy)"
-        way = .tap(held, trouble: .unserved(text))
+        way = .tap(tap, trouble: .unserved(text))
         core.log(.error, text)
       }
     }

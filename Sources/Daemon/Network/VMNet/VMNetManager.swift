@@ -13,8 +13,6 @@ import HostProtocol
 import Platform
 
 final class VMNetManager {
-  typealias Answer = (Result<String, VMNetError>) -> Void
-
   private enum Phase {
     case folder
     case daemon
@@ -24,16 +22,14 @@ final class VMNetManager {
 
   private final class Run {
     let command: VMNetCommand
-    var answer: Answer?
+    /// The path of a socket that answers.
+    let answer = Promise<String, VMNetError>()
     var attempt = 1
     var phase = Phase.folder
     var child: Int32?
     var since: UInt64 = 0
 
-    init(_ command: VMNetCommand, _ answer: @escaping Answer) {
-      self.command = command
-      self.answer = answer
-    }
+    init(_ command: VMNetCommand) { self.command = command }
   }
 
   static let attempts = 5
@@ -66,17 +62,26 @@ final class VMNetManager {
 
   // MARK: Starting
 
-  /// `answer` comes once, perhaps before this returns: the path of a socket that answers.
-  func start(_ command: VMNetCommand, _ answer: @escaping Answer) {
+  /// - Returns: the path of a socket that answers.
+  func start(_ command: VMNetCommand) async throws(VMNetError) -> String {
     end(command.network, .stopped)
-    if layers.answers(command.socket) { return serves(command, answer) }
-    if case .bridged(interface: "") = command.mode { return answer(.failure(.noInterface)) }
-    guard layers.exists(command.paths.socketVMNet) else {
-      return answer(.failure(.notInstalled(command.paths.socketVMNet)))
+    if layers.answers(command.socket) {
+      served[command.network] = command
+      return command.socket
     }
-    if let flaw = layers.flaw(command.paths) { return answer(.failure(.unsafe(flaw))) }
-    let run = Run(command, answer)
+    if case .bridged(interface: "") = command.mode { throw .noInterface }
+    guard layers.exists(command.paths.socketVMNet) else {
+      throw .notInstalled(command.paths.socketVMNet)
+    }
+    if let flaw = layers.flaw(command.paths) { throw .unsafe(flaw) }
+    let run = Run(command)
     runs[command.network] = run
+    begin(run)
+    return try await run.answer.value()
+  }
+
+  private func begin(_ run: Run) {
+    let command = run.command
     switch layers.readPidFile(command.pidFile) {
     case .unreadable(let why): return finish(run, .failure(.unreadable(command.pidFile, why)))
     case .pid(let pid) where isOurs(pid, command):
@@ -87,11 +92,6 @@ final class VMNetManager {
     case .pid, .missing: break
     }
     makeFolder(run)
-  }
-
-  private func serves(_ command: VMNetCommand, _ answer: Answer) {
-    served[command.network] = command
-    answer(.success(command.socket))
   }
 
   private func makeFolder(_ run: Run) {
@@ -163,10 +163,8 @@ final class VMNetManager {
       if case .failure = result { layers.kill(child) }
       collect(child)
     }
-    let answer = run.answer
-    run.answer = nil
     if case .success = result { served[run.command.network] = run.command }
-    answer?(result)
+    run.answer.keep(result)
   }
 
   private func end(_ network: String, _ error: VMNetError) {
