@@ -16,6 +16,19 @@ package enum Descriptor {
     }
   }
 
+  /// Whether the process may open that many more now. For code that ends the process when it may not. Another thread may
+  /// take them at once.
+  package static func areFree(_ count: Int) -> Bool {
+    var taken: [Int32] = []
+    defer { for fd in taken { close(fd) } }
+    for _ in 0..<count {
+      let fd = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      guard fd >= 0 else { return false }
+      taken.append(fd)
+    }
+    return true
+  }
+
   /// Never retried: after EINTR Linux has closed it.
   package static func close(_ fd: Int32) {
     _ = systemClose(fd)

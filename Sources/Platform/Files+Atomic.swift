@@ -6,10 +6,14 @@ import LibC
 
 extension Files {
   /// Replaces the file at `path` in one step: a reader finds the old contents or the new. Writes `path`.PID.tmp first
-  /// and renames it; each process has its own, because two may write the same file. A symbolic link is followed;
-  /// EEXIST when what is there is not a regular file.
-  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(SystemError) {
-    let target = try replaceable(path)
+  /// and renames it; each process has its own, because two may write the same file. EEXIST when what is there is
+  /// neither a regular file nor a symbolic link.
+  /// - Parameter followLinks: the file that a symbolic link leads to is replaced, for files that users keep elsewhere;
+  ///   else the link itself, which in a folder that a network's process may write to could lead anywhere.
+  package static func write(
+    _ bytes: [UInt8], to path: String, mode: UInt32, followLinks: Bool = false
+  ) throws(SystemError) {
+    let target = try replaceable(path, followLinks)
     let new = "\(target).\(getpid()).tmp"
     // Left by a process of that number that ended before the rename.
     remove(new)
@@ -26,10 +30,13 @@ extension Files {
     }
   }
 
-  /// The path to be replaced, symbolic links resolved.
-  private static func replaceable(_ path: String) throws(SystemError) -> String {
+  /// The path to be replaced, symbolic links resolved where they are followed.
+  private static func replaceable(
+    _ path: String, _ followLinks: Bool
+  ) throws(SystemError) -> String {
     try refuseNUL(path, "open")
     guard let there = try? info(path, followLinks: false), there.kind != .file else { return path }
+    if there.kind == .symbolicLink, !followLinks { return path }
     let target = there.kind == .symbolicLink ? try realPath(path) : path
     let kind = there.kind == .symbolicLink ? try info(target).kind : there.kind
     guard kind == .file else {

@@ -8,8 +8,10 @@ import LibC
 
 extension Files {
   /// The whole file; EFBIG when it is larger than `limit` bytes.
-  package static func read(_ path: String, limit: Int) throws(SystemError) -> [UInt8] {
-    let fd = try openForReading(path)
+  package static func read(
+    _ path: String, limit: Int, followLinks: Bool = true
+  ) throws(SystemError) -> [UInt8] {
+    let fd = try openForReading(path, followLinks: followLinks)
     defer { Descriptor.close(fd) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
@@ -41,12 +43,16 @@ extension Files {
     return bytes
   }
 
-  /// A descriptor of a regular file, links followed. Every file whose name or contents are untrusted is opened by
+  /// A descriptor of a regular file. Every file whose name or contents are untrusted is opened by
   /// this function; it does not block.
-  package static func openForReading(_ path: String) throws(SystemError) -> Int32 {
+  /// - Parameter followLinks: whether a symbolic link is followed, or refused.
+  package static func openForReading(
+    _ path: String, followLinks: Bool = true
+  ) throws(SystemError) -> Int32 {
     // The type is checked before opening, too: opening some devices has side effects.
-    try refuse(try info(path).kind, path)
-    let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    try refuse(try info(path, followLinks: followLinks).kind, path)
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+    let fd = open(path, followLinks ? flags : flags | O_NOFOLLOW)
     guard fd >= 0 else { throw SystemError("open", .current, subject: path) }
     return try checked(fd, path)
   }

@@ -8,20 +8,25 @@ import LibC
 
 package final class HostAddresses {
   #if os(Linux)
-    private let netlink: NetlinkBox?
+    private var netlink: NetlinkBox?
 
     private final class NetlinkBox {
       var socket: Netlink
       init(_ socket: consuming Netlink) { self.socket = socket }
     }
 
-    package init() {
+    package init() { open() }
+
+    /// Also later: for a moment there may be no descriptor.
+    private func open() {
+      guard netlink == nil else { return }
       do throws(SystemError) { netlink = NetlinkBox(try Netlink()) } catch { netlink = nil }
     }
 
     /// - Parameter address: 4 or 16 bytes.
     /// - Returns: also true when the lookup itself fails.
     package func contains(_ address: [UInt8]) -> Bool {
+      open()
       guard let netlink else { return true }
       do throws(SystemError) {
         return Netlink.ownRoutes.contains(try netlink.socket.routeKind(to: address))

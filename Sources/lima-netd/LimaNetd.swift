@@ -6,6 +6,7 @@
 // with one thread only, and an asynchronous main would start the concurrency runtime before a command runs.
 
 import ArgumentParser
+import LibC
 import Platform
 
 struct LimaNetd: ParsableCommand {
@@ -48,6 +49,7 @@ struct LimaNetd: ParsableCommand {
 enum Main {
   static func main() {
     Descriptor.openStandard()
+    Self.requireDescriptors()
     #if os(Linux)
       PrivateDaemon.endWithParent()
     #endif
@@ -73,6 +75,18 @@ enum Main {
     } catch {
       LastWords.exit(error, Array(CommandLine.arguments.dropFirst()))
     }
+  }
+
+  /// Ends with words where libraries would end the program with none: it may not open the files of any command.
+  private static func requireDescriptors() {
+    let least = 32
+    guard let limit = CurrentProcess.descriptorLimit, limit < least else { return }
+    CurrentProcess.raiseDescriptorLimit()
+    guard let limit = CurrentProcess.descriptorLimit, limit < least else { return }
+    let text =
+      "Error: \(limit) open files are allowed here, and lima-netd needs \(least) at least: ulimit -n 1024\n"
+    try? Files.writeAll(2, Array(text.utf8))
+    exit(1)
   }
 
   /// Parses commands whose start-up time matters without the others, whose descriptions take milliseconds to build. nil for

@@ -4,6 +4,7 @@
 
 import HostProtocol
 import Platform
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -82,5 +83,72 @@ struct KeptForwardsTests {
     // It was written anew: a torn line does not spoil the next one.
     kept.add(Forward(protocol: "tcp", host: "127.0.0.1:3", guest: "10.0.0.9:80"), to: "lab")
     #expect(self.kept(path) == ["127.0.0.1:1", "127.0.0.1:3"])
+  }
+
+  private func forward(_ port: Int) -> Forward {
+    Forward(protocol: "tcp", host: "127.0.0.1:\(port)", guest: "10.0.0.9:80")
+  }
+
+  @Test func `what was removed stays removed, however many came and went`() throws {
+    let fixture = try Fixture(start: false)
+    let path = fixture.root + "/kept"
+    func line(_ key: String, _ port: Int) -> String {
+      #"{"network":"lab","\#(key)":{"protocol":"tcp","host":"127.0.0.1:\#(port)","guest":"10.0.0.9:80"}}"#
+    }
+    var lines: [String] = [line("add", 1)]
+    for _ in 0..<20_000 { lines += [line("add", 2), line("remove", 2)] }
+    lines += [line("add", 3), line("remove", 1)]
+    try Fixture.write(path, lines.joined(separator: "\n"))
+    #expect(kept(path) == ["127.0.0.1:3"])
+    // In the life of one daemon the file stays in proportion to what it keeps.
+    let writer = KeptForwards(path: path) { _ in }
+    writer.load()
+    for _ in 0..<2000 {
+      writer.add(forward(2), to: "lab")
+      writer.remove(forward(2), from: "lab")
+    }
+    #expect(try Files.info(path).size < 128 << 10)
+    #expect(kept(path) == ["127.0.0.1:3"])
+  }
+
+  @Test func `a network keeps no more than it can have, and says so`() throws {
+    let fixture = try Fixture(start: false)
+    let path = fixture.root + "/kept"
+    let lines = (1...KeptForwards.maximum + 1).map {
+      #"{"network":"lab","add":{"protocol":"tcp","host":"127.0.0.1:\#($0)","guest":"10.0.0.9:80"}}"#
+    }
+    try Fixture.write(path, lines.joined(separator: "\n"))
+    var complaints: [String] = []
+    let kept = KeptForwards(path: path) { complaints.append($0) }
+    kept.load()
+    #expect(kept.forwards(of: "lab").count == KeptForwards.maximum)
+    #expect(complaints.count == 1)
+  }
+
+  @Test func `half a line of a full disk costs the next forward nothing`() throws {
+    let fixture = try Fixture(start: false)
+    let path = fixture.root + "/kept"
+    let writer = KeptForwards(path: path) { _ in }
+    writer.add(forward(1), to: "lab")
+    // The limit of a file's size stops a write in its middle, as a full disk does.
+    let size = Int(try Files.info(path).size)
+    #expect(
+      ResourceLimit.fileSize.lowered(to: size + 20) { writer.add(forward(2), to: "lab") } != nil)
+    #expect(writer.trouble != nil)
+    writer.add(forward(3), to: "lab")
+    #expect(writer.trouble == nil)
+    #expect(kept(path) == ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"])
+  }
+
+  @Test func `a file that cannot be read is put aside and told`() throws {
+    let fixture = try Fixture(start: false)
+    let path = fixture.root + "/kept"
+    try Files.makeDirectory(path, mode: 0o700)
+    var complaints: [String] = []
+    let kept = KeptForwards(path: path) { complaints.append($0) }
+    kept.load()
+    #expect(complaints.count == 1 && complaints[0].contains(path + ".unread"), "\(complaints)")
+    kept.add(forward(1), to: "lab")
+    #expect(self.kept(path) == ["127.0.0.1:1"])
   }
 }

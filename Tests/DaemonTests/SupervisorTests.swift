@@ -2,6 +2,7 @@
 
 import HostProtocol
 import Platform
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -41,6 +42,23 @@ struct SupervisorTests {
     }
     #expect(Files.exists(fixture.home.pidFile))
     Descriptor.close(try fixture.connect())
+  }
+
+  @Test func `the first request waits for no thread that there are no descriptors for`() throws {
+    let fixture = try Fixture()
+    let made = ResourceLimit.descriptors.lowered(to: 3) {
+      fixture.supervisor.servers.control(fixture.supervisor.bridge) != nil
+    }
+    #expect(made == false)
+    #expect(fixture.supervisor.servers.control(fixture.supervisor.bridge) != nil)
+    // Who asked meanwhile is told.
+    let (ours, theirs) = try UnixSocket.pair()
+    defer { Descriptor.close(theirs) }
+    HTTPServers.refuse(ours)
+    var answer = [UInt8](repeating: 0, count: 4096)
+    let count = Files.readSome(theirs, &answer)
+    let text = String(decoding: answer.prefix(max(0, count)), as: UTF8.self)
+    #expect(text.hasPrefix("HTTP/1.1 503 ") && text.contains("no file descriptor left"), "\(text)")
   }
 
   @Test func `a holder of the home that is ending is waited for, one that runs is not`() throws {

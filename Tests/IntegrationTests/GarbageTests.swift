@@ -72,6 +72,23 @@ extension EndToEnd {
       #expect(result.errors.contains("networks.yaml:"), "\(result)")
     }
 
+    @Test func `too few open files are refused with words, and end no daemon`() throws {
+      let daemon = try TestDaemon(start: false)
+      defer { daemon.stop() }
+      func limited(_ count: Int, _ words: String) throws -> CommandResult {
+        try run(
+          "sh", ["-c", "ulimit -n \(count); exec \(Installation.daemon) \(words)"],
+          environment: daemon.environment, seconds: 20)
+      }
+      for words in ["serve", "network ls", "exec default -- true"] {
+        let result = try limited(16, words)
+        #expect(result.status == 1, "\(words): \(result)")
+        #expect(result.errors.contains("16 open files are allowed here"), "\(words): \(result)")
+      }
+      try daemon.start()
+      #expect(try limited(32, "network ls").succeeded)
+    }
+
     @Test func sigtermStopsEverythingAndLeavesNoSocketBehind() throws {
       try require(.tap)
       let daemon = try TestDaemon()

@@ -91,15 +91,21 @@ struct FilesTests {
     #expect(!Files.exists(folder + "/s"))
   }
 
-  @Test("a file that replaces another follows a link and never takes the place of what is no file")
+  @Test(
+    "a file that replaces another takes a link's place or follows it, and never that of what is no file"
+  )
   func replacing() throws {
     let target = folder + "/target"
     try Files.write([1], to: target, mode: 0o600)
     let link = folder + "/link"
     #expect(symlink(target, link) == 0)
-    try Files.write([2], to: link, mode: 0o600)
+    try Files.write([2], to: link, mode: 0o600, followLinks: true)
     #expect(try Files.info(link, followLinks: false).kind == .symbolicLink)
     #expect(try Files.read(target, limit: 10) == [2])
+    #expect(throws: SystemError.self) { try Files.read(link, limit: 10, followLinks: false) }
+    try Files.write([3], to: link, mode: 0o600)
+    #expect(try Files.info(link, followLinks: false).kind == .file)
+    #expect(try Files.read(link, limit: 10) == [3] && Files.read(target, limit: 10) == [2])
     let directory = folder + "/directory"
     try Files.makeDirectory(directory, mode: 0o700)
     #expect(throws: SystemError.self) { try Files.write([3], to: directory, mode: 0o600) }

@@ -29,7 +29,9 @@ final class ControlListener {
   func close() { acceptor?.close() }
 
   private func serve(_ fd: Int32) {
-    let server = self.server ?? servers.control(bridge)
+    guard let server = self.server ?? servers.control(bridge) else {
+      return HTTPServers.refuse(fd)
+    }
     self.server = server
     server.serve(fd)
   }

@@ -16,7 +16,7 @@ struct NetworkContext {
   let plugins: PluginCatalog
   let guestIDs: GuestIDs
   /// The HTTP server of a network's `_ep.sock`.
-  let endpointServer: (_ network: String) -> HTTPServer
+  let endpointServer: (_ network: String) -> HTTPServer?
   let rest: Rest
   let uplinks: UplinkMakers
   let peers: PeerMap

@@ -42,7 +42,7 @@ enum Replay {
     let status = String(decoding: trial.status(), as: UTF8.self)
     trial.end()
     do throws(SystemError) {
-      try Files.write(PcapFile.write(sent), to: output, mode: 0o644)
+      try Files.write(PcapFile.write(sent), to: output, mode: 0o644, followLinks: true)
     } catch {
       throw .failed(error.description)
     }

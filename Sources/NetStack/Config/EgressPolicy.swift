@@ -102,7 +102,13 @@ public struct EgressPolicy: Equatable, Sendable {
   public func decide(
     _ question: EgressQuestion, isOfHost: (IPAddress) -> Bool
   ) -> EgressVerdict {
-    if !reachesHost, isOfHost(question.destination.address) { return .denied(.host) }
+    if !reachesHost {
+      let destination = question.destination.address
+      // Behind a NAT64 of the host's own network, too.
+      if isOfHost(destination) || destination.translated.map(isOfHost) ?? false {
+        return .denied(.host)
+      }
+    }
     for rule in rules where rule.matches(question) {
       return rule.allows ? .allowed : .denied(.rule(label: rule.label))
     }

@@ -14,7 +14,8 @@ package final class Egress {
 
   init(_ policy: EgressPolicy) {
     self.policy = policy
-    var addresses: HostAddresses?
+    // Where it is asked, before a guest can take the descriptors.
+    var addresses = policy.reachesHost ? nil : HostAddresses()
     isOfHost = { address in
       let known = addresses ?? HostAddresses()
       addresses = known

@@ -16,7 +16,8 @@ struct Manual: ParsableCommand {
   func run() throws {
     try Files.makeDirectory(folder, mode: 0o755)
     for page in try Self.pages() {
-      try Files.write(Array(page.text.utf8), to: folder + "/" + page.file, mode: 0o644)
+      try Files.write(
+        Array(page.text.utf8), to: folder + "/" + page.file, mode: 0o644, followLinks: true)
     }
   }
 

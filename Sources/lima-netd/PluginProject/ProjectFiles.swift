@@ -148,7 +148,7 @@ struct ProjectFiles {
       if let slash = path.lastIndex(of: "/") {
         try Files.makeDirectory(String(path[..<slash]), mode: 0o755)
       }
-      try Files.write(file.bytes, to: path, mode: 0o644)
+      try Files.write(file.bytes, to: path, mode: 0o644, followLinks: true)
     }
   }
 }

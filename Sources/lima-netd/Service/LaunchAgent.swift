@@ -55,7 +55,7 @@ struct LaunchAgent: ServiceManager {
     _ = try? run(["bootout", "\(domain)/\(Self.label)"])
     try Files.makeDirectory(
       String(file[..<(file.lastIndex(of: "/") ?? file.endIndex)]), mode: 0o755)
-    try Files.write(Array(Self.text(plan).utf8), to: file, mode: 0o644)
+    try Files.write(Array(Self.text(plan).utf8), to: file, mode: 0o644, followLinks: true)
     try call(["bootstrap", domain, file])
   }
 

@@ -37,8 +37,10 @@ struct Systemd: ServiceManager {
     try Files.makeDirectory(folder, mode: 0o755)
     let units = SystemdUnits(plan: plan)
     let before = try? Files.read(folder + "/lima-netd.socket", limit: 1 << 20)
-    try Files.write(Array(units.socket.utf8), to: folder + "/lima-netd.socket", mode: 0o644)
-    try Files.write(Array(units.service.utf8), to: folder + "/lima-netd.service", mode: 0o644)
+    try Files.write(
+      Array(units.socket.utf8), to: folder + "/lima-netd.socket", mode: 0o644, followLinks: true)
+    try Files.write(
+      Array(units.service.utf8), to: folder + "/lima-netd.service", mode: 0o644, followLinks: true)
     try call(["daemon-reload"])
     if before != nil, before != Array(units.socket.utf8) {
       // A socket unit adds no sockets while it listens.

@@ -121,6 +121,7 @@ import Wire
   @Test func `a closed host is closed whatever the rules say`() throws {
     let policy = EgressPolicy(rules: [Self.rule(true, ["192.0.2.0/24"])], reachesHost: false)
     #expect(try Self.verdict(policy, "192.0.2.9") == .denied(.host))
+    #expect(try Self.verdict(policy, "64:ff9b::192.0.2.9") == .denied(.host))
     #expect(try Self.verdict(policy, "192.0.2.10") == .allowed)
   }
 }

@@ -109,7 +109,7 @@ package struct NetworksFile {
       if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
         try Files.makeDirectory(String(path[..<slash]), mode: 0o755)
       }
-      try Files.write(Array(text.text.utf8), to: path, mode: mode)
+      try Files.write(Array(text.text.utf8), to: path, mode: mode, followLinks: true)
     } catch {
       throw .system(error)
     }

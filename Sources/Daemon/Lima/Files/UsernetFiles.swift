@@ -49,7 +49,7 @@ struct UsernetFiles: Sendable {
 
   /// The process of the pid file, if it is a running `usernet`.
   private var foreignProcess: Int32? {
-    guard let bytes = try? Files.read(pidFile, limit: 64),
+    guard let bytes = try? Files.read(pidFile, limit: 64, followLinks: false),
       let pid = Int32(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }),
       OtherProcess.isAlive(pid),
       OtherProcess.arguments(pid).dropFirst().contains("usernet")
@@ -66,7 +66,7 @@ struct UsernetFiles: Sendable {
 
   /// Idempotent; a file with another process is kept.
   func withdraw(pid: Int32) {
-    guard let bytes = try? Files.read(pidFile, limit: 64),
+    guard let bytes = try? Files.read(pidFile, limit: 64, followLinks: false),
       String(decoding: bytes, as: UTF8.self).filter({ !$0.isWhitespace }) == "\(pid)"
     else { return }
     Files.remove(pidFile)
@@ -75,13 +75,13 @@ struct UsernetFiles: Sendable {
   // MARK: Leases
 
   func readLeases(of subnet: IPv4Subnet?, gateway: String?) -> [String: String] {
-    let bytes = (try? Files.read(leasesFile, limit: 1 << 20)) ?? []
+    let bytes = (try? Files.read(leasesFile, limit: 1 << 20, followLinks: false)) ?? []
     return LimaLeases.decode(bytes, of: subnet, gateway: gateway)
   }
 
   /// Not written if its contents are the same: a plugin may write the file itself, with more data.
   func keep(_ leases: [String: String]) throws(SystemError) {
-    if let bytes = try? Files.read(leasesFile, limit: 1 << 20) {
+    if let bytes = try? Files.read(leasesFile, limit: 1 << 20, followLinks: false) {
       let there = LimaLeases.decode(bytes, of: nil, gateway: nil)
       if leases.allSatisfy({ there[$0.key] == $0.value }) { return }
     }

@@ -11,14 +11,27 @@ import Platform
 final class KeptForwards {
   private let path: String
   private let complain: (String) -> Void
-  private var kept: [String: [Forward]] = [:]
+  private var kept: [String: [Entry]] = [:]
+  /// Size of the file, and its size when it was last written anew, octets.
   private var bytes = 0
+  private var bytesWhenNew = 0
+  /// The file may end within a line: it is written anew before anything follows.
+  private var isTorn = false
   /// Why the file is not as it should be; nil: it is.
   private(set) var trouble: String?
 
-  /// Of the file.
-  private static let limit = 16 << 20
-  private static let maximum = 65_536
+  /// Of the file, octets.
+  private static let limit = 64 << 20
+  /// Forwards of a network: as many as a network can have (ForwardEngine.maximumForwards).
+  static let maximum = 4096
+  /// What the file may grow by before its size is compared with that of what is kept, octets.
+  private static let slack = 64 << 10
+
+  private struct Entry {
+    let forward: Forward
+    /// Its line of the file.
+    let text: [UInt8]
+  }
 
   /// A line of the file.
   private struct Line: Codable {
@@ -34,20 +47,20 @@ final class KeptForwards {
   }
 
   /// In the order in which they were added.
-  func forwards(of network: String) -> [Forward] { kept[network] ?? [] }
+  func forwards(of network: String) -> [Forward] { (kept[network] ?? []).map(\.forward) }
 
-  /// Reads the file, and writes it anew. What is no forward is left out.
+  /// Reads the file, and writes it anew. What is no forward is left out. A file that cannot be read is put aside.
   func load() {
     guard Files.exists(path) else { return }
     let text: [UInt8]
     do throws(SystemError) {
-      text = try Files.read(path, limit: 2 * Self.limit)
+      text = try Files.read(path, limit: Self.limit)
     } catch {
-      return complain("\(error): forwards of before are not opened again")
+      return putAside(error)
     }
-    var left = Self.maximum
     var isWhole = true
-    for bytes in text.split(separator: 0x0a) where left > 0 {
+    var isCut = false
+    for bytes in text.split(separator: 0x0a) {
       guard let line = try? JSONText.decode(Line.self, from: Array(bytes)),
         Identifier.isValid(line.network)
       else {
@@ -59,38 +72,58 @@ final class KeptForwards {
           isWhole = false
           continue
         }
-        insert(forward.canonical, line.network)
-        left -= 1
+        if insert(forward.canonical, line.network) == nil { isCut = true }
       } else if let forward = line.remove {
         drop(forward, line.network)
       }
     }
     if !isWhole { complain("\(path) has lines that make no sense: they are left out") }
+    if isCut {
+      complain("\(path) has more than \(Self.maximum) forwards of a network: the rest is left out")
+    }
     rewrite()
   }
 
+  private func putAside(_ reason: SystemError) {
+    let aside = path + ".unread"
+    let outcome: String
+    do throws(SystemError) {
+      try Files.rename(path, to: aside)
+      outcome = "the file is \(aside) now"
+    } catch {
+      outcome = "\(error)"
+    }
+    complain("\(reason): forwards of before are not opened again; \(outcome)")
+  }
+
   func add(_ forward: Forward, to network: String) {
-    insert(forward, network)
-    append(Line(network: network, add: forward))
+    if let text = insert(forward, network) { append(text) }
   }
 
   /// Idempotent.
   func remove(_ forward: Forward, from network: String) {
-    guard drop(forward, network) else { return }
-    append(
-      Line(
-        network: network,
-        remove: Forward(protocol: forward.protocol, host: forward.host, guest: nil)))
+    guard drop(forward, network),
+      let text = Self.text(
+        Line(
+          network: network,
+          remove: Forward(protocol: forward.protocol, host: forward.host, guest: nil)))
+    else { return }
+    append(text)
   }
 
-  private func insert(_ forward: Forward, _ network: String) {
+  /// - Returns: its line; nil: the network has as many as it can have, and this one is not kept.
+  private func insert(_ forward: Forward, _ network: String) -> [UInt8]? {
     drop(forward, network)
-    kept[network, default: []].append(forward)
+    guard kept[network, default: []].count < Self.maximum,
+      let text = Self.text(Line(network: network, add: forward))
+    else { return nil }
+    kept[network, default: []].append(Entry(forward: forward, text: text))
+    return text
   }
 
   @discardableResult
   private func drop(_ forward: Forward, _ network: String) -> Bool {
-    guard let index = kept[network]?.firstIndex(where: { $0.isSame(as: forward) }) else {
+    guard let index = kept[network]?.firstIndex(where: { $0.forward.isSame(as: forward) }) else {
       return false
     }
     kept[network]?.remove(at: index)
@@ -100,25 +133,30 @@ final class KeptForwards {
 
   // MARK: The file
 
-  private func append(_ line: Line) {
-    guard !kept.isEmpty, bytes < Self.limit else { return rewrite() }
+  private func append(_ text: [UInt8]) {
+    guard !kept.isEmpty, !isTorn, bytes < 2 * bytesWhenNew + Self.slack else { return rewrite() }
     attempt { () throws(SystemError) in
-      guard let text = Self.text(line) else { return }
+      // Until all of it is written: a full disk takes a part.
+      isTorn = true
       let fd = try Files.openForAppending(path, mode: 0o600)
       defer { Descriptor.close(fd) }
       try Files.writeAll(fd, text)
       bytes += text.count
+      isTorn = false
     }
   }
 
   private func rewrite() {
-    let lines = kept.sorted { $0.key < $1.key }.flatMap { network, forwards in
-      forwards.compactMap { Self.text(Line(network: network, add: $0)) }
+    let lines = Array(
+      kept.sorted { $0.key < $1.key }.flatMap(\.value).map(\.text).joined())
+    guard !lines.isEmpty else {
+      (bytes, bytesWhenNew, isTorn) = (0, 0, false)
+      return Files.remove(path)
     }
-    bytes = lines.reduce(0) { $0 + $1.count }
-    guard !lines.isEmpty else { return Files.remove(path) }
     attempt { () throws(SystemError) in
-      try Files.write(Array(lines.joined()), to: path, mode: 0o600)
+      isTorn = true
+      try Files.write(lines, to: path, mode: 0o600)
+      (bytes, bytesWhenNew, isTorn) = (lines.count, lines.count, false)
     }
   }
 

@@ -27,7 +27,7 @@ final class NetworkListeners {
   weak var network: (any ListenerSurroundings)?
 
   private let core: NetworkCore
-  private let makeServer: (_ network: String) -> HTTPServer
+  private let makeServer: (_ network: String) -> HTTPServer?
   let sockets: GuestSockets
   var endpoint: EndpointListener?
   private var server: HTTPServer?
@@ -39,7 +39,7 @@ final class NetworkListeners {
   private static let reopenInterval: UInt64 = 5_000_000_000
 
   /// - Parameter makeServer: the HTTP server of `_ep.sock`, when somebody asks it for the first time.
-  init(_ core: NetworkCore, makeServer: @escaping (_ network: String) -> HTTPServer) {
+  init(_ core: NetworkCore, makeServer: @escaping (_ network: String) -> HTTPServer?) {
     self.core = core
     self.makeServer = makeServer
     sockets = GuestSockets(paths: core.home.networkSockets(core.name), loop: core.loop)
@@ -143,7 +143,7 @@ final class NetworkListeners {
     let endpoint = try EndpointListener(path: paths.endpoint, loop: core.loop, log: core.logger)
     endpoint.onHTTP = { [weak self] fd in
       guard let self else { return Descriptor.close(fd) }
-      let server = server ?? makeServer(core.name)
+      guard let server = server ?? makeServer(core.name) else { return HTTPServers.refuse(fd) }
       self.server = server
       server.serve(fd)
     }

@@ -47,7 +47,7 @@ struct StateFolder {
       let isOurs = ["\(network).", "\(network)_", "usernet"].contains { entry.hasPrefix($0) }
       guard !isOurs, let info = try? Files.info("\(folder)/\(entry)", followLinks: false),
         info.kind == .file, info.size <= Self.longest,
-        let bytes = try? Files.read("\(folder)/\(entry)", limit: Self.longest)
+        let bytes = try? Files.read("\(folder)/\(entry)", limit: Self.longest, followLinks: false)
       else { continue }
       try? Files.write(bytes, to: "\(own)/\(entry)", mode: 0o600)
     }
