@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An upgrade where the sockets are a service manager's, and where the disk is full.
+// An upgrade where the sockets are a service manager's, where another daemon is the uplink, and where the disk is full.
 
 import Foundation
 import Testing
@@ -80,6 +80,43 @@ extension EndToEnd {
       #expect(service.wait(seconds: 30).succeeded, "\(service.errors)")
       // Clients wait there for the next one.
       #expect(try paths.map(Self.inode) == inodes)
+    }
+
+    @Test func `a network whose uplink is another daemon's goes on when either is upgraded`() throws
+    {
+      try require(.program("python3"))
+      let far = try TestDaemon()
+      defer { far.stop() }
+      let near = try TestDaemon(
+        configuration: """
+          networks:
+            lan:
+              mode: shared
+              options: {socket: \(far.socket("qemu", of: "user-v2"))}
+
+          """)
+      defer { near.stop() }
+      func state() throws -> String? {
+        (try near.network("lan")["uplink"] as? [String: Any])?["state"] as? String
+      }
+      let link = try RunningCommand(
+        "python3",
+        [Installation.fixtures + "/upgraded.py", "link", near.socket("qemu", of: "lan")])
+      defer { link.stop() }
+      func count() -> Int { link.output.split(separator: "\n").count { $0.hasPrefix("count ") } }
+      // The far daemon's gateway answers.
+      #expect(eventually { count() > 0 }, "\(link.errors)\(near.log)\(far.log)")
+      let hosts = [try near.hostProcess(of: "lan"), try far.hostProcess(of: "user-v2")]
+      for (name, daemon) in [("near", near), ("far", far)] {
+        let upgrade = try daemon.netd("upgrade")
+        #expect(upgrade.succeeded, "\(name): \(upgrade)\(daemon.log)")
+        let before = count()
+        #expect(eventually { count() > before }, "\(name): \(link.errors)\(daemon.log)")
+        #expect(try state() == "connected", "\(name)")
+        #expect(
+          [try near.hostProcess(of: "lan"), try far.hostProcess(of: "user-v2")] == hosts,
+          "\(name)")
+      }
     }
 
     /// In a mount namespace of its own, whose Lima home is a disk of 4 MiB.
