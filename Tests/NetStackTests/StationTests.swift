@@ -96,6 +96,29 @@ import Wire
     #expect(world.stack.core.timers.count == 0)
   }
 
+  @Test func `what waits to begin a flow goes with its station, and another's begins`() throws {
+    let world = try DatagramWorld(kind: .switch) { $0.newFlowsPerIteration = 4 }
+    let other = MACAddress(2, 0, 0, 0, 0, 1)
+    // 20 ports and 20 pings of each; none of the ports is the other's.
+    let own: [[UInt8]] =
+      (0..<20 as Range<UInt16>).map { world.udp(from: 4000 + $0, to: DatagramWorld.server, [1]) }
+      + (0..<20 as Range<UInt16>).map { world.echo($0, 1, to: DatagramWorld.server.address) }
+    let others = (0..<20 as Range<UInt16>).map { number -> [UInt8] in
+      var frame = world.udp(from: 5000 + number, to: DatagramWorld.server, [2])
+      frame.replaceSubrange(6..<12, with: [2, 0, 0, 0, 0, 1])
+      return frame
+    }
+    world.send(batch: own + others)
+    #expect(world.stack.core.newFlows.count > 40)
+    world.stack.stationsDown([GuestTCP.mac], port: DatagramWorld.port)
+    world.wait(seconds: 1)
+    #expect(world.stack.udp.flowCount == 20 && world.stack.icmp.flowCount == 0)
+    #expect(world.kernel.open.count == 20 && world.stack.core.newFlows.count == 0)
+    world.stack.stationsDown([other], port: DatagramWorld.port)
+    world.wait(seconds: 1)
+    #expect(world.kernel.open.isEmpty && world.stack.core.timers.count == 0)
+  }
+
   @Test func `its unfinished datagrams are forgotten, and another's are not`() throws {
     let world = try DatagramWorld(kind: .switch)
     let first = Self.fragment(id: 1, offset: 0, more: true, from: GuestTCP.mac)

@@ -137,14 +137,8 @@ final class NewFlows {
     kept.pointee.packet.packet = copy
     kept.pointee.packet.payload = copy.slice(at: offset, count: packet.payload.count)
     kept.pointee.packet.guess = 0
-    if state.pointee.waiting == 0 {
-      state.pointee.firstWaiting = index
-      shares.append(share)
-    } else {
-      slots.pointer(state.pointee.lastWaiting).pointee.next = index
-    }
-    state.pointee.lastWaiting = index
-    state.pointee.waiting &+= 1
+    if state.pointee.waiting == 0 { shares.append(share) }
+    append(index, to: state)
     if deadline == nil { deadline = now }
   }
 
@@ -201,5 +195,36 @@ final class NewFlows {
       while state.pointee.waiting > 0 { begin(state) { _ in } }
       return true
     }
+  }
+
+  /// Stations behind a link that stays up are gone: drops their packets, and keeps those of others in order.
+  func stationsDown(_ stations: Set<MACAddress>, on link: UInt32) {
+    shares.removeAll { share in
+      let state = table.pointer(share)
+      var (index, left) = (state.pointee.firstWaiting, state.pointee.waiting)
+      state.pointee.waiting = 0
+      while left > 0 {
+        let waiting = slots.pointer(index)
+        if waiting.pointee.packet.link == link, stations.contains(waiting.pointee.packet.sourceMAC)
+        {
+          finished.append(index)
+        } else {
+          append(index, to: state)
+        }
+        index = waiting.pointee.next
+        left &-= 1
+      }
+      return state.pointee.waiting == 0
+    }
+  }
+
+  private func append(_ index: UInt32, to state: UnsafeMutablePointer<Share>) {
+    if state.pointee.waiting == 0 {
+      state.pointee.firstWaiting = index
+    } else {
+      slots.pointer(state.pointee.lastWaiting).pointee.next = index
+    }
+    state.pointee.lastWaiting = index
+    state.pointee.waiting &+= 1
   }
 }

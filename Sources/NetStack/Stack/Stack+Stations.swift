@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The departure of stations behind a link that stays up: guests of a switch that left. Their flows, incomplete
-// datagrams and neighbor entries are removed, as when a link goes down. Nothing is sent to them any more.
+// The departure of stations behind a link that stays up: guests of a switch that left. Their flows, the packets that
+// wait to begin one, incomplete datagrams and neighbor entries are removed, as when a link goes down. Nothing is sent to
+// them any more.
 
 import Wire
 
@@ -22,6 +23,7 @@ extension Stack {
     dns.stationsDown(gone, on: link)
     core.ndp?.stationsDown(gone, on: link)
     forwards.stationsDown(addresses, on: link)
+    core.newFlows.stationsDown(gone, on: link)
     endReassembly(of: gone, on: link)
     endOfIteration()
   }
