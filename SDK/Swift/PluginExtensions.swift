@@ -17,7 +17,8 @@ public enum ForwardSource: Sendable, Equatable {
 public struct ForwardRequest: Sendable, Equatable {
   /// `LND_FORWARD_TCP`, `LND_FORWARD_UDP` or `LND_FORWARD_UNIX`.
   public var `protocol`: UInt32
-  /// "127.0.0.1:8080", "[::1]:8080", or an absolute path.
+  /// "127.0.0.1:8080", "[::1]:8080", "*:8080" (all addresses of both families; `LND_FORWARD_DUAL_STACK`), or an absolute
+  /// path.
   public var host: String
   /// "192.168.5.15:80"; "" in `unexpose`.
   public var guest: String
@@ -123,9 +124,11 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
   guard let raw, let forward = Tables.read(raw, as: lnd_forward.self) else {
     throw PluginFailure(LND_ERR_INTERNAL, "the host named no forward")
   }
-  let known = LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY
+  let sources = LND_FORWARD_FROM_CLIENT | LND_FORWARD_FROM_GATEWAY
   // Unknown flags in bits 16 to 31 must be refused.
-  guard forward.flags & 0xffff_0000 & ~known == 0, forward.flags & known != known else {
+  guard forward.flags & 0xffff_0000 & ~(sources | LND_FORWARD_DUAL_STACK) == 0,
+    forward.flags & sources != sources
+  else {
     throw PluginFailure(
       LND_ERR_UNSUPPORTED, "this plugin knows no such flags of a forward: \(forward.flags)")
   }
@@ -133,9 +136,16 @@ private func request(_ raw: UnsafePointer<lnd_forward>?) throws(PluginFailure) -
   if forward.flags & LND_FORWARD_FROM_CLIENT != 0 { source = .client }
   if forward.flags & LND_FORWARD_FROM_GATEWAY != 0 { source = .gateway }
   let guest = Endpoint(forward.guest)
+  var host = forward.path == nil ? Endpoint(forward.host).description : text(forward.path)
+  if forward.flags & LND_FORWARD_DUAL_STACK != 0 {
+    guard host.hasPrefix("[::]:") else {
+      throw PluginFailure(
+        LND_ERR_INVALID_CONFIG, "only [::] is listened at for both families, not \(host)")
+    }
+    host = "*\(host.dropFirst(4))"
+  }
   return ForwardRequest(
-    protocol: forward.protocol,
-    host: forward.path == nil ? Endpoint(forward.host).description : text(forward.path),
+    protocol: forward.protocol, host: host,
     guest: guest.isNone ? "" : guest.description, guestName: text(forward.guest_name),
     source: source, listener: forward.listener >= 0 ? forward.listener : nil)
 }

@@ -210,6 +210,7 @@ extension EndToEnd {
         ("tcp", "[::]:9002", fourth),
         ("tcp", "0.0.0.0:9002", sixth), ("tcp", "[::ffff:127.0.0.1]:9003", fourth),
         ("tcp", "127.0.0.1:9004", "[::ffff:\(fourth.dropLast(5))]:8000"), ("unix", unix, sixth),
+        ("tcp", "*:9006", fourth), ("udp", "*:9006", "\(fourth.dropLast(5)):9"),
       ]
       for (proto, host, guest) in forwards {
         let added = try daemon.netd("forward", "add", "lab", proto, host, guest)
@@ -217,21 +218,23 @@ extension EndToEnd {
       }
       let pages = try machine.shell(
         """
-        for there in '[::1]:9001' 127.0.0.1:9001 '[::1]:9002' '[2001:db8:5::1]:9002' 127.0.0.1:9002 127.0.0.1:9003 127.0.0.1:9004; do
+        for there in '[::1]:9001' 127.0.0.1:9001 '[::1]:9002' '[2001:db8:5::1]:9002' 127.0.0.1:9002 127.0.0.1:9003 127.0.0.1:9004 127.0.0.1:9006 '[::1]:9006'; do
           curl -sSg -m 10 "http://$there/"; echo " at $there"
         done
         curl -sS -m 10 --unix-socket \(unix) http://guest/; echo " at unix"
         """)
-      #expect(pages.output.components(separatedBy: "the guest's page").count == 9, "\(pages)")
+      #expect(pages.output.components(separatedBy: "the guest's page").count == 11, "\(pages)")
       // Mapped addresses are listed as the IPv4 addresses that they are.
       let listed = try daemon.netd("forward", "ls").output
       #expect(
-        listed.contains("127.0.0.1:9003") && listed.contains(fourth) && !listed.contains("ffff"),
+        listed.contains("*:9006") && listed.contains("127.0.0.1:9003") && listed.contains(fourth)
+          && !listed.contains("ffff"),
         "\(listed)")
       for (host, guest, words) in [
         ("127.0.0.1:9005", "[fe80::1]:80", "is a link-local address"),
         ("[fe80::1]:9005", sixth, "is a link-local address"),
-        ("[::1]:9001", fourth, "already, to"),
+        ("[::1]:9001", fourth, "already, to"), ("*:09006", fourth, "already, to"),
+        ("127.0.0.1:9006", fourth, "is in use"),
         ("127.0.0.1:9005", "[2001:db8::1]:80", "is not the address of a guest"),
       ] {
         let refused = try daemon.netd("forward", "add", "lab", "tcp", host, guest)

@@ -113,6 +113,12 @@ extension EndToEnd {
           try daemon.netd("leases", "user-v2", "--json").output.contains(String(address)),
           "\(what)")
       }
+      let file = daemon.home + "/upgraded.pcap"
+      let capture = try daemon.begin("capture", "default", "-w", file)
+      defer { capture.stop() }
+      func captured() -> Int { (try? Data(contentsOf: URL(filePath: file)).count) ?? 0 }
+      #expect(eventually { captured() > 1000 }, "\(capture.errors)")
+
       let upgrade = try daemon.netd("upgrade", "--json")
       let report = try Self.object(upgrade)
       #expect(upgrade.succeeded && report["state"] as? String == "done", "\(upgrade)\(daemon.log)")
@@ -120,6 +126,14 @@ extension EndToEnd {
       #expect(report["guests"] as? Int == 4, "\(report)")
       #expect(try daemon.status()["pid"] as? Int == Int(pid))
       try goesOn("after an upgrade")
+      // The process that is captured has not ended, and frames come again.
+      #expect(
+        eventually { capture.errors.contains("another daemon has taken network default over") },
+        "\(capture.errors)")
+      let size = captured()
+      #expect(eventually { captured() > size }, "\(capture.errors)")
+      #expect(!capture.errors.contains("has ended"), "\(capture.errors)")
+      capture.stop()
 
       kill(pid, SIGUSR2)
       #expect(

@@ -193,6 +193,74 @@ import Wire
     #expect(list[0]["connections"] == 2)
   }
 
+  /// "*:0" of the flag; returns the port that was chosen.
+  private func listenOnBoth(_ host: TestHost, _ proto: UInt32, _ guest: String) throws -> UInt16 {
+    let outcome = try host.expose(proto | LND_FORWARD_DUAL_STACK, "[::]:0", guest)
+    #expect(outcome.status == LND_OK, "\(outcome)")
+    guard case .array(let list) = try host.forwards(),
+      case .string(let text)? = list.first?["host"],
+      text.hasPrefix("*:"), let port = UInt16(text.dropFirst(2))
+    else { throw TestHost.Timeout(what: "a forward of both families") }
+    return port
+  }
+
+  @Test func `a forward of both families shows an IPv4 client to the guest as it is`() throws {
+    let host = try TestHost(options: #"{"forwardSource": "client"}"#)
+    let guest = TestGuest(host)
+    guest.arp(TestGuest.gateway)
+    let port = try listenOnBoth(host, LND_FORWARD_TCP, "192.168.5.15:80")
+    for address in [IPAddress.loopbackV4, .loopbackV6] {
+      let client = try TestSocket.connected(to: Endpoint(address, port: port))
+      let server = try accept(guest, 80)
+      #expect(server.remote.address == TestGuest.gateway, "\(server.remote)")
+      client.write(Array("GET /".utf8))
+      try server.wait("the request") { server.received == Array("GET /".utf8) }
+    }
+    // The socket has the port of both families, and to take the forward back leaves nothing.
+    for other in ["127.0.0.1:\(port)", "0.0.0.0:\(port)", "[::]:\(port)"] {
+      let taken = try host.expose(LND_FORWARD_TCP, other, "192.168.5.15:81")
+      #expect(taken.status == LND_ERR_EXISTS && taken.text == "\(other) is in use", "\(taken)")
+    }
+    let removed = try host.expose(
+      LND_FORWARD_TCP | LND_FORWARD_DUAL_STACK, "[::]:\(port)", "", remove: true)
+    #expect(removed.status == LND_OK)
+    #expect(try host.forwards() == .array([]))
+    // Each family alone: [::] is IPv6 only.
+    for other in ["0.0.0.0:\(port)", "[::]:\(port)"] {
+      #expect(try host.expose(LND_FORWARD_TCP, other, "192.168.5.15:81").status == LND_OK)
+    }
+    let taken = try host.expose(
+      LND_FORWARD_TCP | LND_FORWARD_DUAL_STACK, "[::]:\(port)", "192.168.5.15:80")
+    #expect(taken.status == LND_ERR_EXISTS && taken.text == "*:\(port) is in use", "\(taken)")
+  }
+
+  @Test func `a UDP forward of both families answers a client of either`() throws {
+    let host = try TestHost()
+    let guest = TestGuest(host)
+    guest.arp(TestGuest.gateway)
+    let port = try listenOnBoth(host, LND_FORWARD_UDP, "192.168.5.15:53")
+    let target = Endpoint(.loopbackV4, port: port)
+    let client = try TestSocket.udp()
+    client.send([1], to: target)
+    try guest.wait("the datagram") { guest.datagrams.count == 1 }
+    let datagram = try #require(guest.datagrams.first)
+    #expect(datagram.source.address == TestGuest.gateway && datagram.port == 53)
+    guest.sendUDP(from: 53, to: datagram.source, [2])
+    let answer = try #require(client.receiveFrom())
+    #expect(answer.bytes == [2])
+    #expect(answer.source == target)
+  }
+
+  @Test func `only all addresses can be of both families`() throws {
+    let host = try TestHost()
+    for address in ["[::1]:0", "0.0.0.0:0", "/tmp/both.sock"] {
+      let proto = address.hasPrefix("/") ? LND_FORWARD_UNIX : LND_FORWARD_TCP
+      let outcome = try host.expose(proto | LND_FORWARD_DUAL_STACK, address, "192.168.5.15:80")
+      #expect(outcome.status == LND_ERR_INVALID_CONFIG, "\(outcome)")
+      #expect(outcome.text.contains("only [::]"), "\(outcome)")
+    }
+  }
+
   @Test func `errors say what is wrong`() throws {
     let host = try TestHost()
     let taken = try TestSocket.listener()

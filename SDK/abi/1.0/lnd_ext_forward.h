@@ -22,14 +22,19 @@ extern "C" {
 #define LND_FORWARD_UDP  2u
 #define LND_FORWARD_UNIX 3u /* a unix stream socket on the host, TCP in the guest */
 
-/* lnd_forward.flags, one at most: under which address the guest sees the
- * clients. Without them the plugin chooses, or its options do. */
+/* lnd_forward.flags, one of these at most: under which address the guest sees
+ * the clients. Without them the plugin chooses, or its options do. */
 #define LND_FORWARD_FROM_CLIENT  0x10000u /* their own, where an answer would come back */
 #define LND_FORWARD_FROM_GATEWAY 0x20000u /* the gateway's, whoever they are            */
 
+/* lnd_forward.flags, TCP and UDP, `host` is [::]: listens to IPv4 as well as
+ * IPv6 (IPV6_V6ONLY is 0). Without it [::] is IPv6 alone. With and without it
+ * are two forwards. `list` says "*:8080". */
+#define LND_FORWARD_DUAL_STACK   0x40000u
+
 typedef struct lnd_forward {
     uint32_t size;
-    uint32_t flags;     /* LND_FORWARD_FROM_*                                  */
+    uint32_t flags;     /* LND_FORWARD_FROM_*, LND_FORWARD_DUAL_STACK          */
     uint32_t protocol;  /* LND_FORWARD_*; of an unknown one: LND_ERR_UNSUPPORTED */
     int32_t listener;   /* UNIX, in `expose`: a stream socket that listens at
                          * `path` already, non-blocking. The host's: duplicate it
@@ -60,7 +65,7 @@ typedef struct lnd_plugin_forward {
     /* [loop] Writes a JSON array, an object for each forward, in any order;
      * addresses as RFC 5952 writes them:
      * {"protocol":"tcp"|"udp"|"unix",
-     *  "host":"127.0.0.1:8080" | "[::1]:8080" | "/path",
+     *  "host":"127.0.0.1:8080" | "[::1]:8080" | "*:8080" | "/path",
      *  "guest":"192.168.5.15:80","guestName":"","connections":3} */
     void (*list)(void *self, lnd_sink sink);
 } lnd_plugin_forward;

@@ -87,12 +87,14 @@ extension NetworkPlugin {
           .invalidConfig, "\(spec.host): the path of a unix socket has no NUL in it")
       }
     } else {
-      guard let endpoint = Endpoint(spec.host) else {
+      let isOnAll = spec.host.hasPrefix("*:")
+      guard let endpoint = Endpoint(isOnAll ? "[::]\(spec.host.dropFirst())" : spec.host) else {
         throw HostError(
           .invalidConfig,
-          "\(spec.host) is not an address and port, as 127.0.0.1:8080 or [::1]:8080")
+          "\(spec.host) is not an address and port, as 127.0.0.1:8080, [::1]:8080 or *:8080")
       }
       forward.host = lnd_endpoint(endpoint)
+      if isOnAll { forward.flags |= LND_FORWARD_DUAL_STACK }
     }
     spec.host.withCString { path in
       (spec.guestName ?? "").withCString { guestName in

@@ -21,7 +21,12 @@ final class ForwardListener {
   /// Descriptors of those connections.
   var sockets = 0
   /// Whether its clients' sockets inherit the options of a flow's socket.
-  var isPrepared: Bool { if case .tcp = spec.kind { true } else { false } }
+  var isPrepared: Bool {
+    switch spec.kind {
+    case .tcp, .tcpOnAll: true
+    case .udp, .udpOnAll, .unix: false
+    }
+  }
   /// UDP clients by time of use.
   var order = UseList()
   /// Replies of this iteration, for a UDP listener.
@@ -46,10 +51,10 @@ final class ForwardListener {
       } catch {
         throw .binding(error.errno.rawValue, spec.kind, detail: error.detail)
       }
-    case .tcp(let endpoint):
-      return try bound(spec, endpoint, SOCK_STREAM, calls)
-    case .udp(let endpoint):
-      return try bound(spec, endpoint, SOCK_DGRAM, calls)
+    case .tcp(let endpoint), .udp(let endpoint):
+      return try bound(spec, endpoint, isOnAll: false, calls)
+    case .tcpOnAll(let port), .udpOnAll(let port):
+      return try bound(spec, Endpoint(.anyV6, port: port), isOnAll: true, calls)
     }
   }
 
@@ -63,31 +68,43 @@ final class ForwardListener {
       } catch {
         throw .binding(error.errno.rawValue, spec.kind, detail: error.detail)
       }
-    case .tcp, .udp: throw .invalid("\(spec.kind.host) is no path of a socket")
+    case .tcp, .udp, .tcpOnAll, .udpOnAll:
+      throw .invalid("\(spec.kind.host) is no path of a socket")
     }
   }
 
   private static func bound(
-    _ spec: ForwardRule, _ endpoint: Endpoint, _ type: __socket_type, _ calls: SocketCalls
+    _ spec: ForwardRule, _ asked: Endpoint, isOnAll: Bool, _ calls: SocketCalls
   ) throws(ForwardFailure) -> ForwardListener {
-    let isV4 = endpoint.address.isV4
-    let fd = calls.socket(calls.context, isV4 ? AF_INET : AF_INET6, Int32(type.rawValue), 0)
+    let isStream = !spec.kind.isUDP
+    let type = Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue)
+    var endpoint = asked
+    var fd = calls.socket(calls.context, endpoint.address.isV4 ? AF_INET : AF_INET6, type, 0)
+    if fd == -EAFNOSUPPORT, isOnAll {
+      // The kernel has no IPv6 at all.
+      endpoint.address = .anyV4
+      fd = calls.socket(calls.context, AF_INET, type, 0)
+    }
     guard fd >= 0 else { throw .binding(-fd, spec.kind) }
-    if type == SOCK_STREAM {
+    let isV4 = endpoint.address.isV4
+    if isStream {
       // Connections of an earlier listener in TIME-WAIT must not prevent the bind.
       calls.set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
       calls.prepareListener(fd)
     } else {
+      // A socket of both families tells of IPv4 in the form of IPv6 (RFC 3493 §3.7).
       calls.set(
         fd, isV4 ? SocketConstant.levelIP : SocketConstant.levelIPv6,
         isV4 ? SocketConstant.packetInfo : SocketConstant.receivePacketInfoV6, 1)
       calls.set(fd, SOL_SOCKET, SO_RCVBUF, 1 << 20)
       calls.set(fd, SOL_SOCKET, SO_SNDBUF, 1 << 20)
     }
-    // [::] does not include 0.0.0.0: a user who wants both adds two forwards.
-    if !isV4 { calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), 1) }
+    // [::] does not include 0.0.0.0, whatever net.ipv6.bindv6only says: "*" is both.
+    if !isV4 {
+      calls.set(fd, SocketConstant.levelIPv6, Int32(IPV6_V6ONLY), isOnAll ? 0 : 1)
+    }
     var result = SocketAddress(endpoint).withSockaddr { calls.bind(calls.context, fd, $0, $1) }
-    if result >= 0, type == SOCK_STREAM { result = calls.listen(calls.context, fd, 1024) }
+    if result >= 0, isStream { result = calls.listen(calls.context, fd, 1024) }
     guard result >= 0 else {
       _ = calls.close(calls.context, fd)
       throw .binding(-result, spec.kind)
@@ -96,8 +113,7 @@ final class ForwardListener {
     if endpoint.port == 0 {
       var address = SocketAddress()
       _ = address.withMutableSockaddr { calls.localAddress(calls.context, fd, $0, $1) }
-      let actual = address.endpoint ?? endpoint
-      spec.kind = type == SOCK_STREAM ? .tcp(actual) : .udp(actual)
+      spec.kind = spec.kind.with(port: address.endpoint?.port ?? 0)
     }
     return ForwardListener(spec: spec, fd: fd)
   }

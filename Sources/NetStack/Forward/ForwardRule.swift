@@ -11,23 +11,46 @@ import Wire
 public enum ForwardKind: Equatable, Sendable {
   case tcp(Endpoint)
   case udp(Endpoint)
+  /// A port on all addresses of both families, with one socket (RFC 3493 §3.7).
+  case tcpOnAll(UInt16)
+  case udpOnAll(UInt16)
   /// A unix stream socket at a path; TCP in the guest.
   case unix(String)
 
   /// "tcp", "udp", "unix"
   public var name: String {
     switch self {
-    case .tcp: "tcp"
-    case .udp: "udp"
+    case .tcp, .tcpOnAll: "tcp"
+    case .udp, .udpOnAll: "udp"
     case .unix: "unix"
     }
   }
 
-  /// "127.0.0.1:8080" or a path.
+  /// "127.0.0.1:8080", "*:8080" or a path.
   public var host: String {
     switch self {
     case .tcp(let endpoint), .udp(let endpoint): endpoint.description
+    case .tcpOnAll(let port), .udpOnAll(let port): "*:\(port)"
     case .unix(let path): path
+    }
+  }
+
+  /// Clients send datagrams.
+  var isUDP: Bool {
+    switch self {
+    case .udp, .udpOnAll: true
+    case .tcp, .tcpOnAll, .unix: false
+    }
+  }
+
+  /// The same with the port that the kernel chose.
+  func with(port: UInt16) -> ForwardKind {
+    switch self {
+    case .tcp(let endpoint): .tcp(Endpoint(endpoint.address, port: port))
+    case .udp(let endpoint): .udp(Endpoint(endpoint.address, port: port))
+    case .tcpOnAll: .tcpOnAll(port)
+    case .udpOnAll: .udpOnAll(port)
+    case .unix: self
     }
   }
 }
@@ -105,7 +128,10 @@ extension ForwardFailure {
     }
     switch kind {
     case .unix(let path): return unix(UnixSocket.refusal(of: path, code, detail: detail))
-    case .tcp(let endpoint), .udp(let endpoint): return binding(code, endpoint, detail)
+    case .tcp(let endpoint), .udp(let endpoint):
+      return binding(code, host, port: endpoint.port, detail)
+    case .tcpOnAll(let port), .udpOnAll(let port):
+      return binding(code, host, port: port, detail)
     }
   }
 
@@ -118,9 +144,8 @@ extension ForwardFailure {
   }
 
   private static func binding(
-    _ code: Int32, _ endpoint: Endpoint, _ detail: String?
+    _ code: Int32, _ host: String, port: UInt16, _ detail: String?
   ) -> ForwardFailure {
-    let host = endpoint.description
     switch code {
     case EADDRINUSE:
       return ForwardFailure(.exists, text: "\(host) is in use")
@@ -129,7 +154,7 @@ extension ForwardFailure {
         .system,
         text: "\(host): ports below net.ipv4.ip_unprivileged_port_start (1024 unless changed) "
           + "need privilege; use a higher one, or allow it: "
-          + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(endpoint.port)")
+          + "sudo sysctl -w net.ipv4.ip_unprivileged_port_start=\(port)")
     case EADDRNOTAVAIL:
       // A temporary failure: the address may be added later, by a VPN or a cable.
       return ForwardFailure(
@@ -152,8 +177,18 @@ extension ForwardRule {
   ) throws(ForwardFailure) {
     let kind: ForwardKind
     switch proto {
-    case .tcp: kind = .tcp(try Self.hostEndpoint(host))
-    case .udp: kind = .udp(try Self.hostEndpoint(host))
+    case .tcp:
+      if let port = try Self.portOnAll(host) {
+        kind = .tcpOnAll(port)
+      } else {
+        kind = .tcp(try Self.hostEndpoint(host))
+      }
+    case .udp:
+      if let port = try Self.portOnAll(host) {
+        kind = .udpOnAll(port)
+      } else {
+        kind = .udp(try Self.hostEndpoint(host))
+      }
     case .unix:
       guard host.hasPrefix("/") else {
         throw .invalid("\(host): the path of a unix socket must be absolute")
@@ -173,14 +208,24 @@ extension ForwardRule {
     self.init(kind: kind, guest: endpoint, guestName: guestName, showsClients: showsClients)
   }
 
+  /// The port of "*:8080"; nil: the text does not begin so.
+  private static func portOnAll(_ text: String) throws(ForwardFailure) -> UInt16? {
+    guard text.hasPrefix("*:") else { return nil }
+    let digits = text.dropFirst(2)
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else {
+      throw .invalid("`\(digits)` is not a port, as 8080")
+    }
+    return port
+  }
+
   private static func hostEndpoint(_ text: String) throws(ForwardFailure) -> Endpoint {
     guard let endpoint = Endpoint(text) else {
-      throw .invalid("\(text) is not an address and port, as 127.0.0.1:8080 or [::1]:8080")
+      throw .invalid("\(text) is not an address and port, as 127.0.0.1:8080, [::1]:8080 or *:8080")
     }
     if !endpoint.address.isV4, endpoint.address.isLinkLocal {
       throw .invalid(
         "\(endpoint.address) is a link-local address, which each interface has its own of: a forward listens at another "
-          + "address of the host's, or at all, as [::]:\(endpoint.port)")
+          + "address of the host's, or at all, as *:\(endpoint.port)")
     }
     return endpoint
   }

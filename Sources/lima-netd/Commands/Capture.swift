@@ -82,16 +82,18 @@ struct CaptureCommand: ParsableCommand {
     }
   }
 
-  /// Records one stream after the other: each ends with a process of the network.
+  /// Records one stream after the other: each ends with a process of the network, or with a daemon that an upgrade in
+  /// place replaced.
   /// - Parameter follow: waits for the end of a stream; false if the user ended the command.
   private func record(
     _ client: ControlClient, _ path: String, _ counter: FrameCounter,
     follow: (EventLoopFuture<Void>) throws -> Bool
   ) throws {
     var empty = 0
+    var process = (try? client.get(APIPath.network(network)) as NetworkReport)?.host?.pid
     while true {
       let stream = try client.stream(path) { counter.take($0.readableBytesView) }
-      guard try follow(stream), !counter.isOver, try goesOn(client) else { return }
+      guard try follow(stream), !counter.isOver, try goesOn(client, &process) else { return }
       empty = counter.beginAnother() ? 0 : empty + 1
       guard empty < Self.mostEmpty else {
         throw CommandFailure(
@@ -105,7 +107,8 @@ struct CaptureCommand: ParsableCommand {
   private static let mostEmpty = 5
 
   /// Reports why the stream has ended. Whether another one will follow.
-  private func goesOn(_ client: ControlClient) throws -> Bool {
+  /// - Parameter process: the one that was captured, if known, and the one that will be.
+  private func goesOn(_ client: ControlClient, _ process: inout Int32?) throws -> Bool {
     let report: NetworkReport
     do {
       report = try client.get(APIPath.network(network))
@@ -116,7 +119,14 @@ struct CaptureCommand: ParsableCommand {
       StandardError.print("network \(network) is gone, and the capture ends with it")
       return false
     }
+    let captured = process
+    process = report.host?.pid
     switch report.state {
+    case .running where process != nil && process == captured:
+      StandardError.print(
+        "another daemon has taken network \(network) over, which ran on meanwhile: the capture goes on, without the "
+          + "frames of that moment")
+      return true
     case .running, .starting, .restarting:
       let reason = report.lastExit.map { " (\($0.reason))" } ?? ""
       StandardError.print(

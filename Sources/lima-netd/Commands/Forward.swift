@@ -125,7 +125,7 @@ struct ForwardAdd: ParsableCommand {
   var `protocol`: ForwardProtocol
   @Argument(
     help:
-      "Where to listen: ADDRESS:PORT, PORT (on 127.0.0.1; 0: any that is free), or a path for unix."
+      "Where to listen: ADDRESS:PORT, PORT (on 127.0.0.1; 0: any that is free), '*:PORT' (all addresses, IPv4 and IPv6), or a path for unix."
   )
   var host: String
   @Argument(help: "Where it leads: ADDRESS:PORT inside the network.")

@@ -154,12 +154,12 @@ struct EndpointTests {
       list == #"[{"local":"/tmp/a.sock","remote":"tcp://192.168.104.3:80","protocol":"unix"},"#
         + #"{"local":"127.0.0.1:8000","remote":"192.168.104.3:53","protocol":"udp"},"#
         + #"{"local":":9000","remote":"192.168.104.3:22","protocol":"tcp"}]"# + "\n")
-    #expect(fixture.requests("user-v2").contains("expose 0.0.0.0:9000"))
+    #expect(fixture.requests("user-v2").contains("expose *:9000"))
     #expect(
       try post("unexpose", #"{"local":":9000","protocol":"udp"}"#).body == "proxy not found\n")
     #expect(try post("unexpose", #"{"local":":9000"}"#).status == 200)
     #expect(try post("unexpose", #"{"local":":9000"}"#).body == "proxy not found\n")
-    #expect(fixture.requests("user-v2").contains("unexpose 0.0.0.0:9000"))
+    #expect(fixture.requests("user-v2").contains("unexpose *:9000"))
   }
 
   @Test func `zones are added in front, and are there again after a crash`() throws {

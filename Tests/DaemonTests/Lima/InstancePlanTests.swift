@@ -203,6 +203,8 @@ struct InstancePlanTests {
       - {guestPort: 80, hostPort: 8080, proto: tcp, static: true}
       - {guestPortRange: [5000, 5001], hostIP: 0.0.0.0, static: true}
       - {guestPort: 9, guestIP: 10.1.1.1, proto: udp, static: true}
+      - {guestPort: 10, hostIP: "::", proto: tcp, static: true}
+      - {guestPort: 11, hostIP: "::1", proto: tcp, static: true}
       - {guestPort: 2375, hostSocket: docker.sock, static: true}
       - {guestSocket: /run/a.sock, hostSocket: a.sock, static: true}
       - {guestPort: 7777}
@@ -212,9 +214,11 @@ struct InstancePlanTests {
       plan.statics.map { "\($0.protocol) \($0.host) \($0.guestIP ?? "-"):\($0.guestPort)" } == [
         "tcp 127.0.0.1:8080 -:80", "tcp 0.0.0.0:5000 -:5000", "udp 0.0.0.0:5000 -:5000",
         "tcp 0.0.0.0:5001 -:5001", "udp 0.0.0.0:5001 -:5001", "udp 127.0.0.1:9 10.1.1.1:9",
+        // As Go listens: every address of both families.
+        "tcp *:10 -:10", "tcp [::1]:11 -:11",
         "unix /home/u/.lima/default/sock/docker.sock -:2375",
       ])
-    #expect(plan.warnings.count == 1 && plan.rules.count == 7)
+    #expect(plan.warnings.count == 1 && plan.rules.count == 9)
   }
 
   @Test func `a number in quotes is the number, as Lima reads it`() throws {

@@ -29,7 +29,7 @@ final class TestSocket {
   }
 
   static func connected(to endpoint: Endpoint) throws -> TestSocket {
-    let socket = try make(SOCK_STREAM)
+    let socket = try make(SOCK_STREAM, endpoint.address.isV4 ? AF_INET : AF_INET6)
     _ = SocketAddress(endpoint).withSockaddr { connect(socket.fd, $0, $1) }
     return socket
   }
@@ -38,9 +38,9 @@ final class TestSocket {
     TestSocket(try UnixSocket.connect(path: path))
   }
 
-  private static func make(_ type: __socket_type) throws -> TestSocket {
+  private static func make(_ type: __socket_type, _ family: Int32 = AF_INET) throws -> TestSocket {
     let fd = socket(
-      AF_INET, Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+      family, Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard fd >= 0 else { throw TestHost.Timeout(what: "a socket") }
     return TestSocket(fd)
   }

@@ -52,16 +52,17 @@ package struct ExposeRequest: Hashable {
     return "\(local.dropLast(2))\(host[colon...])"
   }
 
-  /// Go listens on all addresses for ":8080", and resolves names.
+  /// Go listens on all addresses of both families for ":8080" and "[::]:8080", and resolves names.
   private func localAddress() throws(EndpointError) -> String {
     let (host, port) = try Self.split(local)
     switch host {
-    case "": return "0.0.0.0:\(port)"
+    case "": return "\(Forward.everywhere):\(port)"
     case "localhost": return "127.0.0.1:\(port)"
     default:
       guard let address = ForwardIP(host) else {
         throw .internalError("listen \(self.protocol): lookup \(host): no such host")
       }
+      if address == .anyIPv6 { return "\(Forward.everywhere):\(try Self.port(port))" }
       return address.with(port: try Self.port(port))
     }
   }

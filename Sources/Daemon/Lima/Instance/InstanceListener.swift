@@ -100,10 +100,13 @@ struct InstanceListener: Hashable {
     }
   }
 
-  /// Of the same port: one address, or every address of a family beside one of it.
+  /// Of the same port: one address, or every address (of a family) beside one of it.
   private static func overlap(_ one: ForwardKey, _ other: ForwardKey) -> Bool {
     if one.host == other.host { return true }
     guard one.protocol != "unix" else { return false }
+    if one.host.hasPrefix(Forward.everywhere) || other.host.hasPrefix(Forward.everywhere) {
+      return true
+    }
     let isV6 = (one.host.hasPrefix("["), other.host.hasPrefix("["))
     guard isV6.0 == isV6.1 else { return false }
     let all = isV6.0 ? "[::]:" : "0.0.0.0:"

@@ -241,7 +241,7 @@ extension InstancePlan {
     return rule.guestPorts.prefix(maximumStaticForwards + 1).flatMap { port in
       protocols.map {
         StaticForward(
-          protocol: $0, host: rule.hostEnd(ofGuestPort: port).description, guestIP: guest,
+          protocol: $0, host: rule.hostEnd(ofGuestPort: port).listener, guestIP: guest,
           guestPort: port, wantsIPv6: wantsIPv6)
       }
     }

@@ -132,4 +132,10 @@ package enum HostEnd: Sendable, Hashable, CustomStringConvertible {
     case .socket(let path): path
     }
   }
+
+  /// As a forward is told. Lima's listeners are Go's, and to Go `::` is every address of both families (net.Listen).
+  var listener: String {
+    guard case .address(.anyIPv6, let port) = self else { return description }
+    return "\(Forward.everywhere):\(port)"
+  }
 }

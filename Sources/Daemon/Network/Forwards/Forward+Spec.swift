@@ -16,11 +16,15 @@ extension Forward {
     return result
   }
 
+  /// All addresses of the host's, of both families, as `ss` and `netstat` write it.
+  static let everywhere = "*"
+
   private static func canonical(_ endpoint: String) -> String {
     guard let colon = endpoint.lastIndex(of: ":"),
       let port = UInt16(endpoint[endpoint.index(after: colon)...])
     else { return endpoint }
     var text = endpoint[..<colon]
+    if text == everywhere { return "\(everywhere):\(port)" }
     let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
     if isBracketed { text = text.dropFirst().dropLast() }
     guard text.contains(":") == isBracketed, let address = ForwardIP(String(text)) else {

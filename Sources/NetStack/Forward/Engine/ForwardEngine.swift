@@ -93,7 +93,7 @@ public final class ForwardEngine {
     nextID &+= 1
     listener.watch = watch
     registry.listeners[id] = listener
-    if case .udp = spec.kind, registry.datagrams == nil {
+    if spec.kind.isUDP, registry.datagrams == nil {
       registry.datagrams = UDPForwardTable(seed: stack.random.next())
     }
     return listener.spec
@@ -168,7 +168,7 @@ public final class ForwardEngine {
 
   func onEvent(_ token: EventToken, _ events: FDEvents) {
     guard let listener = registry.listeners[token.index] else { return }
-    if case .udp = listener.spec.kind {
+    if listener.spec.kind.isUDP {
       receiveDatagrams(token.index, listener, events)
     } else {
       accept(token.index, listener)
