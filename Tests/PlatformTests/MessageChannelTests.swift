@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import LibC
 import Platform
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct MessageChannelTests {
@@ -50,26 +51,18 @@ import Testing
     try a.send([1])
     try a.send([2], fds: [pipe.read, pipe.write])
     try a.send([3])
-    var limit = rlimit()
-    #if canImport(Glibc)
-      let descriptors = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-      let descriptors = RLIMIT_NOFILE
-    #endif
-    #expect(getrlimit(descriptors, &limit) == 0)
     // All below the next free number are taken.
     let free = try Descriptor.duplicate(pipe.read)
     Descriptor.close(free)
-    var none = limit
-    none.rlim_cur = rlim_t(free)
-    #expect(setrlimit(descriptors, &none) == 0)
     var messages: [MessageChannel.Message] = []
-    do {
-      while messages.count < 3, let message = try b.receive() { messages.append(message) }
-    } catch {
-      Issue.record("the channel failed: \(error)")
+    let isLowered: Void? = ResourceLimit.descriptors.lowered(to: Int(free)) {
+      do {
+        while messages.count < 3, let message = try b.receive() { messages.append(message) }
+      } catch {
+        Issue.record("the channel failed: \(error)")
+      }
     }
-    #expect(setrlimit(descriptors, &limit) == 0)
+    #expect(isLowered != nil)
     #expect(messages.map(\.bytes) == [[1], [2], [3]])
     #expect(messages.map(\.lostDescriptors) == [false, true, false])
     #expect(messages.map(\.fds.count) == [0, 0, 0])

@@ -8,6 +8,8 @@ final class Promise<Value, Failure: Error> {
 
   init() {}
 
+  var isKept: Bool { result != nil }
+
   /// Whoever waits goes on in a job of its own, after the callback that is running.
   func keep(_ result: Result<Value, Failure>) {
     guard self.result == nil else { return }

@@ -18,7 +18,6 @@ final class HelperRun {
   private let errors: Int32
   private var tap: Int32?
   private let outcome = Promise<Outcome, Never>()
-  private var isOver = false
   private var deadline: EventLoop.TimerID?
   /// Until the helper has ended.
   private var keptAlive: HelperRun?
@@ -106,14 +105,11 @@ final class HelperRun {
       if let tap { Descriptor.close(tap) }
       outcome = .failed(status, String(decoding: said.prefix(max(0, length)), as: UTF8.self))
     }
-    if isOver, case .tap(let late) = outcome { Descriptor.close(late) }
+    if self.outcome.isKept, case .tap(let late) = outcome { Descriptor.close(late) }
     tell(outcome)
     keptAlive = nil
   }
 
   /// The first counts.
-  private func tell(_ outcome: Outcome) {
-    isOver = true
-    self.outcome.keep(.success(outcome))
-  }
+  private func tell(_ outcome: Outcome) { self.outcome.keep(.success(outcome)) }
 }
